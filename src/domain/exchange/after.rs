@@ -1,0 +1,304 @@
+//! The one function that turns facts into state, live and in recovery: [`Exchange::begin`] for the first
+//! fact of a story, [`Exchange::after`] for each further one.
+
+use super::fact::{Arrival, Fact, TriggerWay};
+use super::hold::HoldReason;
+use super::{Approval, Exchange, HandOverNames, Impossible, Origin, ReadReceipt, State, TriggerPlan};
+use crate::domain::envelope::{ReceiptError, ReceiptOutcome};
+use crate::domain::identity::{FileId, Route};
+use crate::domain::moment::Moment;
+
+impl Exchange {
+    /// The exchange that begins with this fact.
+    pub fn begin(id: FileId, at: Moment, fact: &Fact) -> Result<Exchange, Impossible> {
+        let (route, origin, state) = match fact {
+            Fact::Accepted(accepted) => (accepted.route.clone(), Origin::Query(accepted.clone()), State::Accepted),
+            Fact::Unfit(unfit) => {
+                let state = State::Refusing { why: unfit.finding.clone() };
+                (unfit.route.clone(), Origin::Unfit(unfit.clone()), state)
+            }
+            Fact::ReplyFetched(arrival) => {
+                let state = State::Replied { arrival: arrival.clone(), approved: None };
+                (arrival.route.clone(), Origin::Reply, state)
+            }
+            _ => return Err(Impossible { fact: fact.name().into(), state: "nothing".into() }),
+        };
+        let arrivals = match fact {
+            Fact::ReplyFetched(arrival) => vec![arrival.clone()],
+            _ => Vec::new(),
+        };
+        Ok(Exchange { arrivals, ..Exchange::new(id, route, origin, state, at) })
+    }
+
+    fn new(id: FileId, route: Route, origin: Origin, state: State, at: Moment) -> Exchange {
+        Exchange {
+            id,
+            route,
+            origin,
+            state,
+            since: at,
+            begun: at,
+            attempts: 0,
+            doubted: false,
+            submitted_at: None,
+            touched_out: false,
+            intended: None,
+            parts: Vec::new(),
+            receipts: Vec::new(),
+            arrivals: Vec::new(),
+            waived: Vec::new(),
+        }
+    }
+
+    /// This exchange after one more fact.
+    pub fn after(&self, at: Moment, fact: &Fact) -> Result<Exchange, Impossible> {
+        let state = self.next_state(fact)?;
+        let mut next = self.clone();
+        next.gather(at, fact);
+        if state != next.state {
+            next.since = at;
+            next.state = state;
+        }
+        Ok(next)
+    }
+
+    fn next_state(&self, fact: &Fact) -> Result<State, Impossible> {
+        let state = match (&self.state, fact) {
+            (State::Accepted, Fact::QueryHeld { reasons }) => {
+                State::QueryHeld { reasons: reasons.clone(), data_uploaded: false }
+            }
+            (State::Accepted, Fact::DataUploaded) => State::Uploaded { plan: TriggerPlan::Rename },
+
+            (State::Uploaded { .. } | State::Staged { .. }, Fact::QueryHeld { reasons }) => {
+                State::QueryHeld { reasons: reasons.clone(), data_uploaded: true }
+            }
+            (State::Uploaded { .. } | State::Staged { .. }, Fact::DataGone) => State::Accepted,
+            (State::Uploaded { plan: TriggerPlan::Rename }, Fact::TriggerStaged { part }) => {
+                State::Staged { part: part.clone() }
+            }
+            (State::Uploaded { .. }, Fact::RenameUnavailable { .. }) => State::Uploaded { plan: TriggerPlan::Write },
+            (State::Staged { part }, Fact::TriggerIntended { way: TriggerWay::Rename { part: intended } })
+                if part == intended =>
+            {
+                State::Submitting { way: TriggerWay::Rename { part: part.clone() } }
+            }
+            (State::Uploaded { plan: TriggerPlan::Write }, Fact::TriggerIntended { way: TriggerWay::Write }) => {
+                State::Submitting { way: TriggerWay::Write }
+            }
+
+            (State::Submitting { .. }, Fact::TriggerMade) => State::Submitted,
+            (State::Submitting { way } | State::InDoubt { way, .. }, Fact::Doubted { trouble }) => {
+                State::InDoubt { way: way.clone(), trouble: trouble.clone() }
+            }
+            (State::Submitting { .. } | State::InDoubt { .. }, Fact::TriggerNotMade { .. }) => {
+                State::Uploaded { plan: TriggerPlan::Rename }
+            }
+            (State::Submitting { .. } | State::InDoubt { .. }, Fact::TriggerFound { .. }) => State::Submitted,
+            // A person settled it as not sent, and then it was seen that it had been.
+            (State::Refusing { .. }, Fact::TriggerFound { .. }) if self.attempts > 0 => State::Submitted,
+            (State::InDoubt { .. }, Fact::Settled { sent: true, .. }) => State::Submitted,
+            (State::InDoubt { .. }, Fact::Settled { sent: false, decision }) => {
+                State::Refusing { why: format!("settled as not sent by {}: {}", decision.who, decision.reason) }
+            }
+
+            (_, Fact::ReceiptRead { outcome: ReceiptOutcome::Success, .. }) => self.after_success()?,
+            (_, Fact::ReceiptRead { outcome: ReceiptOutcome::Failure { errors }, .. }) => self.after_failure(errors)?,
+            (State::ReceiptHeld { errors }, Fact::Approved { .. }) => State::Rejecting { errors: errors.clone() },
+            (State::ReceiptHeld { .. }, Fact::Declined { .. }) => State::Submitted,
+
+            (state, Fact::ReplyFetched(arrival)) if state.awaits_reply() => {
+                State::Replied { arrival: arrival.clone(), approved: None }
+            }
+            // Also held anew, where the register moved on while a person had not decided.
+            (
+                State::Replied { arrival, .. } | State::ReplyHeld { arrival, .. },
+                Fact::ReplyHeld { reasons, register_head, summary },
+            ) if !reasons.iter().any(HoldReason::is_about_the_hand_over) && !self.state.is_held_before_hand_over() => {
+                State::ReplyHeld {
+                    arrival: arrival.clone(),
+                    reasons: reasons.clone(),
+                    register_head: *register_head,
+                    summary: summary.clone(),
+                }
+            }
+            (State::Replied { arrival, .. }, Fact::Applied { .. }) => State::Applied { arrival: arrival.clone() },
+            (State::ReplyHeld { arrival, reasons, register_head, .. }, Fact::Approved { seen, .. })
+                if seen.reply == Some(arrival.hash)
+                    && seen.register_head == *register_head
+                    && reasons.iter().all(HoldReason::can_be_approved) =>
+            {
+                if reasons.iter().any(HoldReason::is_about_the_hand_over) {
+                    State::Applied { arrival: arrival.clone() }
+                } else {
+                    State::Replied {
+                        arrival: arrival.clone(),
+                        approved: Some(Approval { register_head: *register_head }),
+                    }
+                }
+            }
+            (State::ReplyHeld { arrival, .. }, Fact::Declined { decision }) => self.after_declined(arrival, decision),
+
+            (State::Applied { arrival }, Fact::HandOverStaged { reply, changes, folder }) => State::HandOverStaged {
+                arrival: arrival.clone(),
+                names: HandOverNames { reply: reply.clone(), changes: changes.clone(), folder: *folder },
+            },
+            (State::HandOverStaged { arrival, .. }, Fact::HandOverLost) => State::Applied { arrival: arrival.clone() },
+            (
+                State::Applied { arrival } | State::HandOverStaged { arrival, .. } | State::HandingOver { arrival, .. },
+                Fact::ReplyHeld { reasons, register_head, summary },
+            ) if !reasons.is_empty() && reasons.iter().all(HoldReason::is_about_the_hand_over) => State::ReplyHeld {
+                arrival: arrival.clone(),
+                reasons: reasons.clone(),
+                register_head: *register_head,
+                summary: summary.clone(),
+            },
+            (State::HandOverStaged { arrival, names }, Fact::HandOverIntended) => {
+                State::HandingOver { arrival: arrival.clone(), names: names.clone() }
+            }
+            (State::HandingOver { .. }, Fact::HandedOver) => State::HandedOver,
+            (State::HandedOver, Fact::CommandRan { .. }) => State::CommandRan,
+            (State::HandedOver | State::CommandRan, Fact::Tidied { left }) => State::Done { left: left.clone() },
+
+            (State::QueryHeld { data_uploaded, .. }, Fact::Approved { .. }) => {
+                if *data_uploaded {
+                    State::Uploaded { plan: TriggerPlan::Rename }
+                } else {
+                    State::Accepted
+                }
+            }
+            (State::QueryHeld { .. }, Fact::Declined { decision }) => {
+                State::Refusing { why: format!("refused by {}: {}", decision.who, decision.reason) }
+            }
+            // Given up waiting: what the hub has, it has, so the query still counts.
+            (State::Submitted | State::Receipted, Fact::Declined { .. }) => State::CommandRan,
+            (State::Refusing { why }, Fact::SetAside) => State::Refused { why: why.clone() },
+            (State::Rejecting { errors }, Fact::Tidied { .. }) => State::Rejected { errors: errors.clone() },
+            (state, fact) => {
+                return Err(Impossible { fact: fact.name().into(), state: state.name().into() });
+            }
+        };
+        Ok(state)
+    }
+
+    /// A success receipt proves that the trigger was made; later than that it changes nothing.
+    fn after_success(&self) -> Result<State, Impossible> {
+        match &self.state {
+            State::Submitting { .. } | State::InDoubt { .. } | State::Submitted | State::ReceiptHeld { .. } => {
+                Ok(State::Receipted)
+            }
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
+                Err(Impossible { fact: "a success receipt".into(), state: self.state.name().into() })
+            }
+            later => Ok(later.clone()),
+        }
+    }
+
+    /// An error receipt ends the exchange if it can only be about the one trigger that was made.
+    fn after_failure(&self, errors: &[ReceiptError]) -> Result<State, Impossible> {
+        let errors = errors.to_vec();
+        match &self.state {
+            State::Submitted if !self.doubted && self.attempts <= 1 => Ok(State::Rejecting { errors }),
+            State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
+                Err(Impossible { fact: "an error receipt".into(), state: self.state.name().into() })
+            }
+            later => Ok(later.clone()),
+        }
+    }
+
+    /// A refused reply leaves its query waiting for a better one; a reply without a query is set aside.
+    fn after_declined(&self, arrival: &Arrival, decision: &super::fact::Decision) -> State {
+        if self.state.is_held_before_hand_over() {
+            // The register already holds it; only the hand-over is given up, and the command with it.
+            return State::CommandRan;
+        }
+        match self.origin {
+            Origin::Query(_) if self.receipts.iter().any(|receipt| receipt.is_success) => State::Receipted,
+            Origin::Query(_) => State::Submitted,
+            Origin::Unfit(_) | Origin::Reply => State::Refusing {
+                why: format!("reply {} refused by {}: {}", arrival.name, decision.who, decision.reason),
+            },
+        }
+    }
+
+    fn gather(&mut self, at: Moment, fact: &Fact) {
+        match fact {
+            Fact::DataUploaded => self.touched_out = true,
+            Fact::TriggerStaged { part } => self.parts.push(part.clone()),
+            Fact::TriggerIntended { way } => {
+                self.intended = Some(way.clone());
+                self.attempts += 1;
+                self.submitted_at = Some(at);
+            }
+            Fact::Doubted { .. } | Fact::TriggerFound { .. } => self.doubted = true,
+            Fact::TriggerNotMade { .. } => self.submitted_at = None,
+            Fact::ReceiptRead { transfer, name, hash, outcome } => self.receipts.push(ReadReceipt {
+                transfer: *transfer,
+                name: name.clone(),
+                hash: *hash,
+                is_success: matches!(outcome, ReceiptOutcome::Success),
+            }),
+            Fact::ReplyFetched(arrival) => self.arrivals.push(arrival.clone()),
+            Fact::Approved { .. } => self.waived.extend(self.held().into_iter().flatten()),
+            Fact::Accepted(_)
+            | Fact::Unfit(_)
+            | Fact::QueryHeld { .. }
+            | Fact::DataGone
+            | Fact::RenameUnavailable { .. }
+            | Fact::TriggerMade
+            | Fact::Settled { .. }
+            | Fact::ReplyHeld { .. }
+            | Fact::Declined { .. }
+            | Fact::Applied { .. }
+            | Fact::HandOverStaged { .. }
+            | Fact::HandOverLost
+            | Fact::HandOverIntended
+            | Fact::HandedOver
+            | Fact::CommandRan { .. }
+            | Fact::Tidied { .. }
+            | Fact::SetAside => {}
+        }
+    }
+}
+
+/// Tells a reply that the register already holds from one that it does not: only the former is held for this.
+impl State {
+    /// Applied already, and held because it cannot be handed over.
+    fn is_held_before_hand_over(&self) -> bool {
+        matches!(self, State::ReplyHeld { reasons, .. } if reasons.iter().any(HoldReason::is_about_the_hand_over))
+    }
+}
+
+impl Fact {
+    /// The fact's name, as in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fact::Accepted(_) => "accepted",
+            Fact::Unfit(_) => "unfit",
+            Fact::QueryHeld { .. } => "query_held",
+            Fact::DataUploaded => "data_uploaded",
+            Fact::DataGone => "data_gone",
+            Fact::TriggerStaged { .. } => "trigger_staged",
+            Fact::RenameUnavailable { .. } => "rename_unavailable",
+            Fact::TriggerIntended { .. } => "trigger_intended",
+            Fact::TriggerMade => "trigger_made",
+            Fact::TriggerNotMade { .. } => "trigger_not_made",
+            Fact::Doubted { .. } => "doubted",
+            Fact::TriggerFound { .. } => "trigger_found",
+            Fact::Settled { .. } => "settled",
+            Fact::ReceiptRead { .. } => "receipt_read",
+            Fact::ReplyFetched(_) => "reply_fetched",
+            Fact::ReplyHeld { .. } => "reply_held",
+            Fact::Approved { .. } => "approved",
+            Fact::Declined { .. } => "declined",
+            Fact::Applied { .. } => "applied",
+            Fact::HandOverStaged { .. } => "hand_over_staged",
+            Fact::HandOverLost => "hand_over_lost",
+            Fact::HandOverIntended => "hand_over_intended",
+            Fact::HandedOver => "handed_over",
+            Fact::CommandRan { .. } => "command_ran",
+            Fact::Tidied { .. } => "tidied",
+            Fact::SetAside => "set_aside",
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! All exchanges of the house, folded from the journal, and the questions that span them: is this a second
+//! query, whose reply is this, was this receipt read before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::civil::Date;
+
+use super::fact::{Arrival, Belongs, Fact};
+use super::{Exchange, Impossible, Origin, State};
+use crate::domain::envelope::SendersFileId;
+use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
+use crate::domain::moment::{Moment, PaymentMonth};
+
+/// Every exchange, and what the journal says across them.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    exchanges: BTreeMap<FileId, Exchange>,
+    /// Not in a final state, in the order of their beginning.
+    open: BTreeSet<(Moment, FileId)>,
+    /// Whose story holds a fact that cannot be: no duty is done for them.
+    broken: BTreeMap<FileId, String>,
+    by_remote_name: HashMap<RemoteName, FileId>,
+    by_route: HashMap<Route, Vec<FileId>>,
+    replies: HashMap<TransferId, Vec<(Arrival, FileId)>>,
+    receipts: HashMap<RemoteName, FileId>,
+    registers: HashMap<Route, RegisterMark>,
+    applied: HashMap<FileId, u64>,
+}
+
+/// The last reply that a route's register holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterMark {
+    /// The journal number of the fact; what an approval is bound to.
+    pub head: u64,
+    pub at: Moment,
+    /// The last one's that had any: a person may have approved an older one.
+    pub delivery: Option<DeliveryNumber>,
+    pub as_of: Date,
+}
+
+impl Book {
+    /// What the exchange would be after this fact, or why the fact cannot be. Asked before a fact is recorded.
+    pub fn weigh(&self, id: FileId, at: Moment, fact: &Fact) -> Result<Exchange, Impossible> {
+        match self.exchanges.get(&id) {
+            None => Exchange::begin(id, at, fact),
+            Some(exchange) => exchange.after(at, fact),
+        }
+    }
+
+    /// Takes in a fact that the journal holds under number `seq`. An impossible one marks the exchange broken.
+    pub fn take_in(&mut self, seq: u64, id: FileId, at: Moment, fact: &Fact) {
+        match self.weigh(id, at, fact) {
+            Ok(exchange) => self.put(seq, at, fact, exchange),
+            Err(impossible) => self.mark_broken(id, impossible.to_string()),
+        }
+    }
+
+    /// From here on nothing is done for this exchange by itself.
+    pub fn mark_broken(&mut self, id: FileId, why: String) {
+        self.broken.entry(id).or_insert(why);
+    }
+
+    fn put(&mut self, seq: u64, at: Moment, fact: &Fact, exchange: Exchange) {
+        let id = exchange.id;
+        if !self.exchanges.contains_key(&id) {
+            self.by_route.entry(exchange.route.clone()).or_default().push(id);
+        }
+        match fact {
+            Fact::Accepted(accepted) => {
+                self.by_remote_name.insert(accepted.remote_name.clone(), id);
+            }
+            Fact::ReplyFetched(arrival) => {
+                self.replies.entry(arrival.transfer).or_default().push((arrival.clone(), id));
+            }
+            Fact::ReceiptRead { name, .. } => {
+                self.receipts.insert(name.clone(), id);
+            }
+            Fact::Applied { delivery, as_of, .. } => {
+                let former = self.registers.get(&exchange.route).and_then(|mark| mark.delivery);
+                let mark = RegisterMark { head: seq, at, delivery: delivery.or(former), as_of: *as_of };
+                self.registers.insert(exchange.route.clone(), mark);
+                self.applied.insert(id, seq);
+            }
+            _ => {}
+        }
+        let key = (exchange.begun, id);
+        if exchange.state.is_final() {
+            self.open.remove(&key);
+        } else {
+            self.open.insert(key);
+        }
+        self.exchanges.insert(id, exchange);
+    }
+
+    pub fn get(&self, id: FileId) -> Option<&Exchange> {
+        self.exchanges.get(&id)
+    }
+
+    /// Why nothing is done for this exchange, if its story is broken.
+    pub fn broken(&self, id: FileId) -> Option<&str> {
+        self.broken.get(&id).map(String::as_str)
+    }
+
+    /// The exchanges whose story is broken, with what is wrong.
+    pub fn all_broken(&self) -> impl Iterator<Item = (FileId, &str)> {
+        self.broken.iter().map(|(id, why)| (*id, why.as_str()))
+    }
+
+    /// Every exchange that is not in a final state, oldest first, but for the broken ones.
+    pub fn open(&self) -> impl Iterator<Item = &Exchange> {
+        self.open.iter().filter(|(_, id)| !self.broken.contains_key(id)).filter_map(|(_, id)| self.exchanges.get(id))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.values()
+    }
+
+    /// The exchanges of one route in the order of their first fact.
+    pub fn of_route(&self, route: &Route) -> impl DoubleEndedIterator<Item = &Exchange> {
+        self.by_route.get(route).into_iter().flatten().filter_map(|id| self.exchanges.get(id))
+    }
+
+    /// A live query of the same route for that payment date or month.
+    pub fn second_to(&self, route: &Route, date: Date, month: PaymentMonth) -> Option<&Exchange> {
+        self.of_route(route).filter(|exchange| exchange.is_live_query()).find(|exchange| {
+            exchange.query().is_some_and(|query| query.payment_date == date || query.payment_month == month)
+        })
+    }
+
+    /// A name is unique for ever, whatever became of its exchange.
+    pub fn is_used(&self, name: &RemoteName) -> bool {
+        self.by_remote_name.contains_key(name)
+    }
+
+    pub fn by_remote_name(&self, name: &RemoteName) -> Option<&Exchange> {
+        self.exchanges.get(self.by_remote_name.get(name)?)
+    }
+
+    /// A delivery number higher than any that this route has used.
+    pub fn next_delivery(&self, route: &Route) -> DeliveryNumber {
+        let used = self.of_route(route).filter_map(|exchange| exchange.query()).map(|query| query.delivery.0);
+        DeliveryNumber(used.max().unwrap_or(0).saturating_add(1))
+    }
+
+    /// The route's register, None before anything was applied.
+    pub fn register(&self, route: &Route) -> Option<RegisterMark> {
+        self.registers.get(route).copied()
+    }
+
+    /// The journal number of the entry by which this exchange's reply came into the register.
+    pub fn applied(&self, id: FileId) -> Option<u64> {
+        self.applied.get(&id).copied()
+    }
+
+    /// The exchange that a receipt is for: the one whose file it names, unless it says another sender's id.
+    pub fn receipted(&self, about: &SendersFileId, file: &RemoteName) -> Option<&Exchange> {
+        let named = self.by_remote_name(file)?;
+        match about {
+            SendersFileId::Uuid(id) => (*id == named.id).then_some(named),
+            SendersFileId::Absent => Some(named),
+            SendersFileId::Other => None,
+        }
+    }
+
+    /// A live query of the same route that has used this delivery number.
+    pub fn with_delivery(&self, route: &Route, delivery: DeliveryNumber) -> Option<&Exchange> {
+        self.of_route(route)
+            .filter(|exchange| exchange.is_live_query())
+            .find(|exchange| exchange.query().is_some_and(|query| query.delivery == delivery))
+    }
+
+    /// The exchange in whose story a receipt of this name was read.
+    pub fn read_receipt(&self, name: &RemoteName) -> Option<&Exchange> {
+        self.exchanges.get(self.receipts.get(name)?)
+    }
+
+    /// The replies of this name that were fetched, and whether the story of each is at its end.
+    pub fn fetched(&self, name: &RemoteName) -> Vec<(Arrival, bool)> {
+        let named = self.replies.values().flatten().filter(|(arrival, _)| arrival.name == *name);
+        named
+            .map(|(arrival, id)| {
+                let is_final = self.exchanges.get(id).is_some_and(|exchange| exchange.state.is_final());
+                (arrival.clone(), is_final)
+            })
+            .collect()
+    }
+
+    /// Where a reply with these marks belongs: an exchange that waits for it, or a story of its own (None).
+    pub fn belongs(
+        &self,
+        route: &Route,
+        transfer: TransferId,
+        hash: ContentHash,
+        delivery: Option<DeliveryNumber>,
+    ) -> (Option<FileId>, Belongs) {
+        let reused = self.replies.get(&transfer).and_then(|known| known.iter().find(|(reply, _)| reply.hash != hash));
+        if let Some((_, of)) = reused {
+            return (None, Belongs::ReusedTransfer { of: *of });
+        }
+        let echoes =
+            |exchange: &&Exchange| delivery.is_some() && exchange.query().map(|query| query.delivery) == delivery;
+        let waiting: Vec<_> = self.of_route(route).filter(|exchange| exchange.state.awaits_reply()).collect();
+        if let Some(exchange) = waiting.iter().copied().find(echoes) {
+            return (Some(exchange.id), Belongs::Delivery);
+        }
+        if let Some(exchange) = self.of_route(route).filter(|exchange| !exchange.arrivals.is_empty()).find(echoes) {
+            return (None, Belongs::Second { to: exchange.id });
+        }
+        match waiting.iter().find(|exchange| exchange.query().is_some() && exchange.arrivals.is_empty()) {
+            Some(exchange) => (Some(exchange.id), Belongs::Order),
+            None => (None, Belongs::Unasked),
+        }
+    }
+
+    /// What a person may mean: an id or its beginning, a file's name here or there.
+    pub fn find(&self, text: &str) -> Vec<&Exchange> {
+        let text_lower = text.to_ascii_lowercase();
+        let is_id = text_lower.len() >= 4 && text_lower.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        self.exchanges
+            .values()
+            .filter(|exchange| {
+                (is_id && exchange.id.to_string().starts_with(&text_lower))
+                    || exchange.arrivals.iter().any(|arrival| arrival.name.as_str() == text)
+                    || exchange.receipts.iter().any(|receipt| receipt.name.as_str() == text)
+                    || match &exchange.origin {
+                        Origin::Query(query) => query.remote_name.as_str() == text || query.original_name == text,
+                        Origin::Unfit(unfit) => unfit.original_name == text,
+                        Origin::Reply => false,
+                    }
+            })
+            .collect()
+    }
+
+    /// Exchanges that wait for a person: held, in doubt, or broken.
+    pub fn waiting_for_person(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.values().filter(|exchange| {
+            exchange.held().is_some()
+                || matches!(exchange.state, State::InDoubt { .. })
+                || self.broken.contains_key(&exchange.id)
+        })
+    }
+}

@@ -1,0 +1,347 @@
+//! One exchange, from outbox to register: the facts that happened to it ([`Fact`]), the state that they add up
+//! to ([`State`], by [`Exchange::after`]), and the one duty that follows ([`Exchange::duty`]). All three are the
+//! same live and in recovery. [`Book`] is all exchanges of the house.
+
+mod after;
+pub mod book;
+pub mod duty;
+pub mod fact;
+pub mod hold;
+#[cfg(test)]
+mod tests;
+
+pub use book::Book;
+pub use duty::Duty;
+pub use fact::Fact;
+
+use super::change::ChangeSummary;
+use super::envelope::ReceiptError;
+use super::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
+use super::moment::Moment;
+use super::patience::{Expectation, Patience};
+use fact::{Accepted, Arrival, TriggerWay, UnfitQuery};
+use hold::HoldReason;
+
+/// One exchange: what stays the same, what has been gathered, and the state it is in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchange {
+    pub id: FileId,
+    pub route: Route,
+    pub origin: Origin,
+    pub state: State,
+    /// When the state was entered.
+    pub since: Moment,
+    pub begun: Moment,
+    /// How often the trigger was intended.
+    pub attempts: u32,
+    /// Whether it was ever unknown if a trigger had been made.
+    pub doubted: bool,
+    /// The moment from which receipt and reply are waited for.
+    pub submitted_at: Option<Moment>,
+    /// Whether bytes of ours may lie in OUT.
+    pub touched_out: bool,
+    /// How the trigger was last intended to be made.
+    pub intended: Option<TriggerWay>,
+    /// Part names that were staged, one per attempt.
+    pub parts: Vec<RemoteName>,
+    pub receipts: Vec<ReadReceipt>,
+    /// Every reply that was fetched for it, the last one being the one that counts.
+    pub arrivals: Vec<Arrival>,
+    /// What persons have let pass.
+    pub waived: Vec<HoldReason>,
+}
+
+/// How the story began.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    Query(Accepted),
+    Unfit(UnfitQuery),
+    /// A reply that belongs to no open query.
+    Reply,
+}
+
+/// A receipt that was read, so that it is known again and can be tidied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadReceipt {
+    pub transfer: TransferId,
+    pub name: RemoteName,
+    pub hash: ContentHash,
+    pub is_success: bool,
+}
+
+/// Where an exchange stands. Each state carries what is only true in it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    Accepted,
+    /// The query waits for a person; `resume` is where it stood.
+    QueryHeld {
+        reasons: Vec<HoldReason>,
+        data_uploaded: bool,
+    },
+    /// The data is in OUT, and the trigger is to be made as `plan` says.
+    Uploaded {
+        plan: TriggerPlan,
+    },
+    /// The trigger lies whole under a part name, to be renamed.
+    Staged {
+        part: RemoteName,
+    },
+    /// The trigger may be visible, or become so; nobody has heard of it. Found without a task at work on it,
+    /// it is as good as in doubt.
+    Submitting {
+        way: TriggerWay,
+    },
+    /// The same, after a failure that leaves it open.
+    InDoubt {
+        way: TriggerWay,
+        trouble: String,
+    },
+    Submitted,
+    Receipted,
+    /// An error receipt came, but it may be about a second copy.
+    ReceiptHeld {
+        errors: Vec<ReceiptError>,
+    },
+    /// A reply lies in the archive, to be compared with the register.
+    Replied {
+        arrival: Arrival,
+        approved: Option<Approval>,
+    },
+    ReplyHeld {
+        arrival: Arrival,
+        reasons: Vec<HoldReason>,
+        register_head: u64,
+        summary: Option<ChangeSummary>,
+    },
+    Applied {
+        arrival: Arrival,
+    },
+    HandOverStaged {
+        arrival: Arrival,
+        names: HandOverNames,
+    },
+    HandingOver {
+        arrival: Arrival,
+        names: HandOverNames,
+    },
+    HandedOver,
+    CommandRan,
+    Done {
+        left: Vec<String>,
+    },
+    /// To be refused: the file is to be set aside.
+    Refusing {
+        why: String,
+    },
+    Refused {
+        why: String,
+    },
+    /// To be rejected: the far side is to be tidied.
+    Rejecting {
+        errors: Vec<ReceiptError>,
+    },
+    Rejected {
+        errors: Vec<ReceiptError>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerPlan {
+    Rename,
+    Write,
+}
+
+/// A person's approval of a held reply, good only for this register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub register_head: u64,
+}
+
+/// Final names in the inbox folder; the part names follow from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOverNames {
+    pub reply: String,
+    pub changes: String,
+    /// The inode of the folder that they are put into.
+    pub folder: u64,
+}
+
+/// A fact that cannot follow. A journal that holds one holds that exchange, not the others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fact} cannot follow {state}")]
+pub struct Impossible {
+    pub fact: String,
+    pub state: String,
+}
+
+impl State {
+    /// The state's name as people see it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Accepted => "accepted",
+            State::QueryHeld { .. } | State::ReceiptHeld { .. } | State::ReplyHeld { .. } => "held",
+            State::Uploaded { .. } | State::Staged { .. } => "uploaded",
+            State::Submitting { .. } => "submitting",
+            State::InDoubt { .. } => "in doubt",
+            State::Submitted => "submitted",
+            State::Receipted => "receipted",
+            State::Replied { .. } => "replied",
+            State::Applied { .. } | State::HandOverStaged { .. } | State::HandingOver { .. } => "applied",
+            State::HandedOver | State::CommandRan => "handed over",
+            State::Done { .. } => "done",
+            State::Refusing { .. } | State::Refused { .. } => "refused",
+            State::Rejecting { .. } | State::Rejected { .. } => "rejected",
+        }
+    }
+
+    /// What happens next, and who does it.
+    fn next_step(&self) -> &'static str {
+        match self {
+            State::Accepted => "the data is uploaded",
+            State::QueryHeld { .. } => "a person approves or refuses it",
+            State::Uploaded { .. } => "the trigger is written",
+            State::Staged { .. } => "the trigger is made visible",
+            State::Submitting { .. } => "Sluse finds out whether the trigger was made",
+            State::InDoubt { way: TriggerWay::Rename { .. }, .. } => {
+                "Sluse finds out whether the trigger was made, as soon as the far side answers"
+            }
+            State::InDoubt { way: TriggerWay::Write, .. } => {
+                "a receipt, a reply or a person (`sluse settle`) says whether the trigger was made"
+            }
+            State::Submitted => "the hub's receipt comes",
+            State::Receipted => "the reply comes",
+            State::ReceiptHeld { .. } => {
+                "a person approves (it was rejected) or refuses (the receipt is about a second copy)"
+            }
+            State::Replied { .. } => "the reply is compared with the register",
+            State::ReplyHeld { reasons, .. } if reasons.iter().all(HoldReason::can_be_approved) => {
+                "a person approves or refuses the reply"
+            }
+            State::ReplyHeld { .. } => "UDK sends a fit reply, or a person refuses this one",
+            State::Applied { .. } | State::HandOverStaged { .. } | State::HandingOver { .. } => {
+                "reply and change list are put into the inbox"
+            }
+            State::HandedOver => "the command of the settings runs, the far side is tidied",
+            State::CommandRan => "the far side is tidied",
+            State::Done { .. } => "nothing, it is done",
+            State::Refusing { .. } => "the file is put into refused/",
+            State::Refused { .. } => "nothing, it was refused",
+            State::Rejecting { .. } => "the far side is tidied",
+            State::Rejected { .. } => "nothing; find out why the hub rejected it, then put a new query into the outbox",
+        }
+    }
+
+    /// Nothing more will happen by itself or by a person.
+    pub fn is_final(&self) -> bool {
+        match self {
+            State::Done { .. } | State::Refused { .. } | State::Rejected { .. } => true,
+            State::Accepted
+            | State::QueryHeld { .. }
+            | State::Uploaded { .. }
+            | State::Staged { .. }
+            | State::Submitting { .. }
+            | State::InDoubt { .. }
+            | State::Submitted
+            | State::Receipted
+            | State::ReceiptHeld { .. }
+            | State::Replied { .. }
+            | State::ReplyHeld { .. }
+            | State::Applied { .. }
+            | State::HandOverStaged { .. }
+            | State::HandingOver { .. }
+            | State::HandedOver
+            | State::CommandRan
+            | State::Refusing { .. }
+            | State::Rejecting { .. } => false,
+        }
+    }
+
+    /// Whether a reply could still belong to it: its query may have reached UDK, and no reply was taken.
+    pub fn awaits_reply(&self) -> bool {
+        match self {
+            State::Submitting { .. }
+            | State::InDoubt { .. }
+            | State::Submitted
+            | State::Receipted
+            | State::ReceiptHeld { .. } => true,
+            // An unfit reply can only be replaced by a better one, and one that belongs to the query by order
+            // alone gives way to one that echoes its delivery number.
+            State::ReplyHeld { reasons, .. } => reasons
+                .iter()
+                .any(|reason| !reason.can_be_approved() || matches!(reason, HoldReason::ByOrderOnly { .. })),
+            State::Accepted
+            | State::QueryHeld { .. }
+            | State::Uploaded { .. }
+            | State::Staged { .. }
+            | State::Replied { .. }
+            | State::Applied { .. }
+            | State::HandOverStaged { .. }
+            | State::HandingOver { .. }
+            | State::HandedOver
+            | State::CommandRan
+            | State::Done { .. }
+            | State::Refusing { .. }
+            | State::Refused { .. }
+            | State::Rejecting { .. }
+            | State::Rejected { .. } => false,
+        }
+    }
+}
+
+impl Exchange {
+    /// The query, if the story began with one that was accepted.
+    pub fn query(&self) -> Option<&Accepted> {
+        match &self.origin {
+            Origin::Query(accepted) => Some(accepted),
+            Origin::Unfit(_) | Origin::Reply => None,
+        }
+    }
+
+    /// Whether this query counts when another comes for the same payment date: not when it was refused,
+    /// rejected, or settled as not sent, unless the hub has confirmed it all the same.
+    pub fn is_live_query(&self) -> bool {
+        let came_to_nothing = matches!(
+            self.state,
+            State::Refusing { .. } | State::Refused { .. } | State::Rejecting { .. } | State::Rejected { .. }
+        );
+        let is_confirmed = self.receipts.iter().any(|receipt| receipt.is_success);
+        self.query().is_some() && (is_confirmed || !came_to_nothing)
+    }
+
+    /// Refused here or rejected by the hub, or on the way there.
+    pub fn is_refused(&self) -> bool {
+        matches!(
+            self.state,
+            State::Refusing { .. } | State::Refused { .. } | State::Rejecting { .. } | State::Rejected { .. }
+        )
+    }
+
+    /// What happens next, who does it, and what a person should do where nothing does.
+    pub fn next_step(&self) -> String {
+        match (&self.state, &self.origin) {
+            (State::Refused { .. }, Origin::Unfit(_)) => "nothing; put a corrected query into the outbox".to_owned(),
+            // Refused by a person, who meant it: the sentence says by whom and why.
+            (State::Refused { why }, Origin::Query(_) | Origin::Reply) => format!("nothing: {why}"),
+            (state, _) => state.next_step().to_owned(),
+        }
+    }
+
+    /// Why it waits for a person, if it does.
+    pub fn held(&self) -> Option<Vec<HoldReason>> {
+        match &self.state {
+            State::QueryHeld { reasons, .. } | State::ReplyHeld { reasons, .. } => Some(reasons.clone()),
+            State::ReceiptHeld { errors } => Some(vec![HoldReason::ErrorReceiptAfterDoubt { errors: errors.clone() }]),
+            _ => None,
+        }
+    }
+
+    /// What the other side owes next, and until when.
+    pub fn expectation(&self, patience: &Patience) -> Option<Expectation> {
+        let at = self.submitted_at?;
+        match self.state {
+            State::Submitted => Some(Expectation::Receipt { by: at.plus(patience.receipt_within) }),
+            State::Receipted => Some(Expectation::Reply { by: at.plus(patience.reply_within) }),
+            _ => None,
+        }
+    }
+}

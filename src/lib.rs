@@ -1,0 +1,3 @@
+//! Sluse carries municipal queries for withholding agreements out to Udbetaling Danmark and brings the replies home.
+
+pub mod domain;

@@ -1,3 +1,4 @@
 //! Sluse carries municipal queries for withholding agreements out to Udbetaling Danmark and brings the replies home.
 
+pub mod config;
 pub mod domain;

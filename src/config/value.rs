@@ -1,0 +1,297 @@
+//! The kinds of value that settings hold, each with the one place where text becomes it. After that
+//! nobody checks again. Nothing here looks at a file.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use toml::de::DeValue;
+
+use super::key::{Complaint, Given, found};
+use crate::domain::change::Percent;
+use crate::domain::municipality::MunicipalityCode;
+
+/// A host key's SHA-256 as `ssh-keygen -l` shows it: `SHA256:` and 43 characters of base64 without padding.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Fingerprint(String);
+
+/// How the trigger is made visible on the far side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TriggerWay {
+    /// Written under a part name, then renamed in one step.
+    Rename,
+    /// Written under its final name.
+    Write,
+}
+
+/// Where a secret lies: never the secret itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum SecretFile {
+    Path(PathBuf),
+    /// The name of a systemd credential.
+    Credential(String),
+}
+
+/// A text that is not what it should be; the key's documentation says what that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the text is not of the expected form")]
+pub struct BadValue;
+
+impl Fingerprint {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let digest = text.strip_prefix("SHA256:").ok_or(BadValue)?;
+        // 43 characters are 258 bits: the last one carries 4 bits, so it is one of 16.
+        let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+        let ends_well = digest.ends_with(|c| "AEIMQUYcgkosw048".contains(c));
+        if digest.len() == 43 && digest.bytes().all(is_base64) && ends_well {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadValue)
+        }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TriggerWay {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        match text {
+            "rename" => Ok(TriggerWay::Rename),
+            "write" => Ok(TriggerWay::Write),
+            _ => Err(BadValue),
+        }
+    }
+}
+
+impl FromStr for SecretFile {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let Some(name) = text.strip_prefix("credential:") else {
+            return absolute(text).map(SecretFile::Path).ok_or(BadValue);
+        };
+        let fits = (1..=255).contains(&name.len())
+            && !name.starts_with('.')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        if fits { Ok(SecretFile::Credential(name.to_owned())) } else { Err(BadValue) }
+    }
+}
+
+/// An absolute path without `.`, `..` or control characters; a slash at its end is dropped.
+pub(super) fn absolute(text: &str) -> Option<PathBuf> {
+    // Path::components would pass over a `.` between slashes, and an operator would not find it again.
+    let odd = text.chars().any(char::is_control) || text.split('/').any(|part| part == ".");
+    let path = Path::new(text);
+    if odd || !path.is_absolute() || path.components().any(|c| c == Component::ParentDir) {
+        return None;
+    }
+    Some(path.components().collect())
+}
+
+/// A database's path out of `sqlite:PATH`.
+pub(super) fn sqlite(text: &str) -> Option<PathBuf> {
+    absolute(text.strip_prefix("sqlite:")?).filter(|path| path.file_name().is_some())
+}
+
+/// A host name or an IP address; whether it exists is for `sluse check --connect` to find out.
+pub(super) fn host(text: &str) -> Option<String> {
+    let fits = (1..=253).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
+    fits.then(|| text.to_owned())
+}
+
+/// A folder of the far side, such as `OUT` or `/data/OUT`.
+pub(super) fn remote_folder(text: &str) -> Option<String> {
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    let fits = text.len() <= 255
+        && bare.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && text.bytes().all(|b| (b'!'..=b'~').contains(&b) && b != b'\\');
+    fits.then(|| text.to_owned())
+}
+
+/// A string that `parse` understands.
+pub(super) fn text<T>(given: &Given<'_>, parse: impl Fn(&str) -> Option<T>) -> Result<T, Vec<Complaint>> {
+    let value = given.get_ref().as_str().and_then(parse);
+    value.ok_or_else(|| vec![Complaint::unexpected(given)])
+}
+
+/// A string that its type understands.
+pub(super) fn parsed<T: FromStr>(given: &Given<'_>) -> Result<T, Vec<Complaint>> {
+    text(given, |text| text.parse().ok())
+}
+
+/// A time such as `90s` or `7d` (a day is 24 hours), from `least` to `most`, both in seconds.
+pub(super) fn time(given: &Given<'_>, least: u64, most: u64) -> Result<Duration, Vec<Complaint>> {
+    let bounds = Duration::from_secs(least)..=Duration::from_secs(most);
+    text(given, |text| {
+        let span = text.parse::<Span>().ok()?;
+        let time = Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()?;
+        bounds.contains(&time).then_some(time)
+    })
+}
+
+/// A whole share, written `20%`.
+pub(super) fn percent(given: &Given<'_>) -> Result<Percent, Vec<Complaint>> {
+    text(given, |text| {
+        let digits = text.strip_suffix('%')?;
+        let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| digits.parse().ok().and_then(Percent::new)).flatten()
+    })
+}
+
+/// A TCP port.
+pub(super) fn port(given: &Given<'_>) -> Result<u16, Vec<Complaint>> {
+    let number = given.get_ref().as_integer().and_then(|i| u16::from_str_radix(i.as_str(), i.radix()).ok());
+    number.filter(|port| *port > 0).ok_or_else(|| vec![Complaint::unexpected(given)])
+}
+
+/// A list; every element that `parse` does not understand and every repetition is a complaint of its own.
+pub(super) fn list<T: PartialEq>(
+    given: &Given<'_>,
+    parse: impl Fn(&str) -> Option<T>,
+    repetition: Repetition,
+) -> Result<Vec<T>, Vec<Complaint>> {
+    let Some(elements) = given.get_ref().as_array() else {
+        return Err(vec![Complaint::unexpected(given)]);
+    };
+    let mut values = Vec::with_capacity(elements.len());
+    let mut complaints = Vec::new();
+    for element in elements.iter() {
+        match element.get_ref().as_str().and_then(&parse) {
+            None => complaints.push(Complaint::unexpected(element)),
+            Some(value) if repetition == Repetition::Mistake && values.contains(&value) => {
+                let predicate = format!("holds {} twice, expected once", found(element.get_ref()));
+                complaints.push(Complaint::Because { span: element.span(), predicate });
+            }
+            Some(value) => values.push(value),
+        }
+    }
+    if complaints.is_empty() { Ok(values) } else { Err(complaints) }
+}
+
+/// Whether the same element twice in a list is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repetition {
+    Mistake,
+    Meant,
+}
+
+/// At least one host key.
+pub(super) fn host_keys(given: &Given<'_>) -> Result<Vec<Fingerprint>, Vec<Complaint>> {
+    not_empty(given, list(given, |text| text.parse().ok(), Repetition::Mistake)?)
+}
+
+/// `all`, or a list of codes; in the order of the codes.
+pub(super) fn municipalities(given: &Given<'_>) -> Result<Vec<MunicipalityCode>, Vec<Complaint>> {
+    if given.get_ref().as_str() == Some("all") {
+        return Ok(MunicipalityCode::all().map(|municipality| municipality.code).collect());
+    }
+    let mut codes = not_empty(given, list(given, |text| text.parse().ok(), Repetition::Mistake)?)?;
+    codes.sort();
+    Ok(codes)
+}
+
+/// A program by its absolute path, then its arguments; empty: none.
+pub(super) fn command(given: &Given<'_>) -> Result<Vec<String>, Vec<Complaint>> {
+    let words = list(given, |word| (!word.contains('\0')).then(|| word.to_owned()), Repetition::Meant)?;
+    match (words.first(), given.get_ref()) {
+        (Some(program), DeValue::Array(elements)) if absolute(program).is_none() => {
+            Err(elements.first().map(Complaint::unexpected).into_iter().collect())
+        }
+        _ => Ok(words),
+    }
+}
+
+/// How a file travels: only the simple way is built.
+pub(super) fn transfer(given: &Given<'_>) -> Result<(), Vec<Complaint>> {
+    match given.get_ref().as_str() {
+        Some("simple") => Ok(()),
+        Some(way @ ("dynamic" | "managed")) => {
+            let predicate = format!("is \"{way}\", which this version does not have yet, expected \"simple\"");
+            Err(vec![Complaint::Because { span: given.span(), predicate }])
+        }
+        _ => Err(vec![Complaint::unexpected(given)]),
+    }
+}
+
+fn not_empty<T>(given: &Given<'_>, values: Vec<T>) -> Result<Vec<T>, Vec<Complaint>> {
+    if values.is_empty() { Err(vec![Complaint::unexpected(given)]) } else { Ok(values) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_a_whole_sha_256_and_nothing_else() {
+        let right = "SHA256:uNiVztksCsDhcc0u9e8BrrwiIbPQ4ywvZQ5g1TzbYcg";
+        assert_eq!(right.parse::<Fingerprint>().unwrap().to_string(), right);
+        for wrong in [
+            "",
+            "SHA256:",
+            "SHA256:…",
+            &right[..49],
+            &format!("{right}="),
+            &right.replace("SHA256", "MD5"),
+            &right.replace('u', "æ"),
+            &format!("{}h", &right[..49]),
+        ] {
+            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit_and_lies_within_its_bounds() {
+        let seconds = |text: &str| time(&Given::new(0..0, DeValue::String(text.into())), 1, 8 * 86_400).ok();
+        for (written, meant) in [("90s", 90), ("10m", 600), ("12h", 43_200), ("7d", 604_800), ("1h 30m", 5_400)] {
+            assert_eq!(seconds(written), Some(Duration::from_secs(meant)), "{written}");
+        }
+        for wrong in ["", "60", "0s", "-5m", "5m ago", "1 month", "9d", "999999999999999999999h", "12 parsecs"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_whole_shares_up_to_100_are_percent() {
+        let share = |text: &str| percent(&Given::new(0..0, DeValue::String(text.into()))).ok().map(Percent::value);
+        assert_eq!([share("0%"), share("20%"), share("100%")], [Some(0), Some(20), Some(100)]);
+        for wrong in ["20", "%", "101%", "-1%", "+1%", "20 %", "2.5%", "0020%", "300%"] {
+            assert_eq!(share(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_an_absolute_path_that_stays_where_it_points_is_taken() {
+        assert_eq!(absolute("/etc//sluse/"), Some(PathBuf::from("/etc/sluse")));
+        for wrong in ["", "key", "~/key", "./key", "/etc/../key", "/etc/./key", "/a\nb"] {
+            assert_eq!(absolute(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_remote_folder_never_leads_upwards() {
+        for right in ["OUT", "/OUT", "data/OUT"] {
+            assert!(remote_folder(right).is_some(), "{right}");
+        }
+        for wrong in ["", "/", "OUT/", "../OUT", "a//b", ".", "O UT", "æ"] {
+            assert!(remote_folder(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Writing that survives: write, sync, rename, sync the directory, in one place for everyone. [`Disk`] is the
+//! seam (a simulated one can lose what was not synced); [`RealDisk`] is Linux. Nothing here follows a symbolic
+//! link or writes over a file, except [`Disk::replace`].
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::fs::{OFlags, RenameFlags};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What tells whether a file is still the same and unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub device: u64,
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Microseconds since 1970 UTC.
+    pub modified_micros: i64,
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// As the file system has it; may be anything but a slash.
+    pub name: std::ffi::OsString,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File(Stamp),
+    Folder,
+    /// A symbolic link, FIFO, socket or device: in words.
+    Odd(&'static str),
+    /// It is there and cannot be looked at: why.
+    Unseen(String),
+}
+
+/// What a copy or a stream came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub digest: [u8; 32],
+}
+
+/// A file that is being written; it counts only once it is synced.
+pub trait Growing: Write + Send {
+    /// All bytes are on the disk when this returns, and the name under which they were created.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The local disk as a few verbs. All may block, unless [`Disk::may_block`] says otherwise.
+pub trait Disk: Send + Sync + 'static {
+    /// Whether a call may take its time, so that async code has to make it elsewhere. One in memory does not.
+    fn may_block(&self) -> bool {
+        true
+    }
+
+    /// Shows every entry to `each`, in no order, until that breaks off. An entry that cannot be looked at is shown
+    /// as such; an error is one of the folder.
+    fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()>;
+    /// Errors: not there (NotFound), or not a regular file (InvalidInput).
+    fn stamp(&self, file: &Path) -> io::Result<Stamp>;
+    /// The number of the file system that a folder is on.
+    fn device(&self, folder: &Path) -> io::Result<u64>;
+    /// What tells a folder from another one of the same name.
+    fn folder_inode(&self, folder: &Path) -> io::Result<u64>;
+    /// Opens a regular file for reading, without following a link.
+    fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// A new file of mode 0600; AlreadyExists if the name is taken.
+    fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>>;
+    /// Renames within one file system, never over anything (AlreadyExists), and syncs both folders.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file and syncs its folder. One that is not there is no error.
+    fn remove(&self, file: &Path) -> io::Result<()>;
+    /// Makes a folder of this mode, and with mode 0700 what is missing above it, synced. One that is there stays
+    /// as it is.
+    fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()>;
+    /// Puts this content at this name, whole or not at all, over what was there. Synced.
+    fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()>;
+    /// Makes a file readable for the group of its folder (0640).
+    fn share_with_group(&self, file: &Path) -> io::Result<()>;
+}
+
+/// The entries that are wanted, in no order: at most `at_most`, whatever else lies in the folder.
+pub fn list(
+    disk: &dyn Disk,
+    folder: &Path,
+    at_most: usize,
+    is_wanted: impl Fn(&Found) -> bool,
+) -> io::Result<Vec<Found>> {
+    let mut entries = Vec::new();
+    disk.walk(folder, &mut |found| {
+        if is_wanted(&found) {
+            entries.push(found);
+        }
+        if entries.len() < at_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(entries)
+}
+
+/// Reads a whole file of at most `at_most` bytes; FileTooLarge above that.
+pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    disk.open(file)?.take(at_most.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > at_most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(content)
+}
+
+/// Copies into a fresh, synced file. Something that already has the target's name goes first: it is a former
+/// try of the same copy.
+pub fn copy_anew(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<Copied> {
+    copy_at_most(disk, from, to, u64::MAX)?.ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+}
+
+/// The same for a file of at most `at_most` bytes, however it may grow meanwhile. None: it is larger, and nothing of
+/// it is kept.
+pub fn copy_at_most(disk: &dyn Disk, from: &Path, to: &Path, at_most: u64) -> io::Result<Option<Copied>> {
+    disk.remove(to)?;
+    let mut source = disk.open(from)?.take(at_most.saturating_add(1));
+    let mut stream = Stream::new(disk.create(to)?);
+    if io::copy(&mut source, &mut stream)? > at_most {
+        drop(stream);
+        disk.remove(to)?;
+        return Ok(None);
+    }
+    stream.finish().map(Some)
+}
+
+/// A growing file that counts and hashes what goes into it.
+pub struct Stream {
+    file: Box<dyn Growing>,
+    digest: Sha256,
+    size: u64,
+}
+
+impl Stream {
+    pub fn new(file: Box<dyn Growing>) -> Stream {
+        Stream { file, digest: Sha256::new(), size: 0 }
+    }
+
+    /// One whose bytes go nowhere: only their digest is wanted.
+    pub fn digest_only() -> Stream {
+        Stream::new(Box::new(Nowhere))
+    }
+
+    /// The digest of what has gone in so far.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest.clone().finalize().into()
+    }
+
+    /// Syncs, and says what was written.
+    pub fn finish(mut self) -> io::Result<Copied> {
+        self.file.flush()?;
+        self.file.sync()?;
+        Ok(Copied { size: self.size, digest: self.digest.finalize().into() })
+    }
+}
+
+struct Nowhere;
+
+impl Write for Nowhere {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Growing for Nowhere {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes go into the page cache, a few kilobytes at a time; only the sync at the end may take long.
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.flush())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+/// An open file, read by async code a few kilobytes at a time.
+pub struct Source(pub Box<dyn Read + Send>);
+
+impl AsyncRead for Source {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = self.0.read(buffer.initialize_unfilled())?;
+        buffer.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+/// A file on its way; syncing the file alone would leave its name to a power failure.
+struct NewFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Growing for NewFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Disk for RealDisk {
+    fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let kind = match entry.metadata() {
+                Ok(metadata) => kind(&metadata),
+                // Gone between the listing and the look.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => Kind::Unseen(e.to_string()),
+            };
+            if each(Found { name: entry.file_name(), kind }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stamp(&self, file: &Path) -> io::Result<Stamp> {
+        match kind(&std::fs::symlink_metadata(file)?) {
+            Kind::File(stamp) => Ok(stamp),
+            Kind::Folder => Err(io::Error::new(io::ErrorKind::InvalidInput, "a folder")),
+            Kind::Odd(what) => Err(io::Error::new(io::ErrorKind::InvalidInput, what)),
+            Kind::Unseen(why) => Err(io::Error::other(why)),
+        }
+    }
+
+    fn device(&self, folder: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(folder)?.dev())
+    }
+
+    fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
+        Ok(std::fs::metadata(folder)?.ino())
+    }
+
+    fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
+        // NONBLOCK: a FIFO that took the file's place must not stop us.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(file)?;
+        match opened.metadata()?.is_file() {
+            true => Ok(Box::new(opened)),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        }
+    }
+
+    fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>> {
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        Ok(Box::new(NewFile { file: created, path: file.to_owned() }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?;
+        sync_folder_of(to)?;
+        sync_folder_of(from)
+    }
+
+    fn remove(&self, file: &Path) -> io::Result<()> {
+        match std::fs::remove_file(file) {
+            Ok(()) => sync_folder_of(file),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = folder.parent() {
+            self.make_folder(above, 0o700)?;
+        }
+        match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            made => made?,
+        }
+        // Once more by hand: the process's umask takes bits off the first time.
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        sync_folder_of(folder)
+    }
+
+    fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()> {
+        let mut part = file.as_os_str().as_bytes().to_vec();
+        part.extend_from_slice(b".part");
+        let part = Path::new(std::ffi::OsStr::from_bytes(&part));
+        self.remove(part)?;
+        let mut growing = self.create(part)?;
+        growing.write_all(content)?;
+        growing.sync()?;
+        std::fs::rename(part, file)?;
+        sync_folder_of(file)
+    }
+
+    fn share_with_group(&self, file: &Path) -> io::Result<()> {
+        let opened = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(file)?;
+        rustix::fs::fchmod(&opened, rustix::fs::Mode::from_raw_mode(0o640))?;
+        // Only the owner of the folder's group, or root, may give it; a set-group-id folder has done so already.
+        let group = file.parent().map(|folder| std::fs::metadata(folder).map(|m| m.gid())).transpose()?;
+        match (group, opened.metadata()?.gid()) {
+            (Some(wanted), found) if wanted != found => {
+                rustix::fs::fchown(&opened, None, Some(rustix::fs::Gid::from_raw(wanted)))?;
+            }
+            _ => {}
+        }
+        opened.sync_all()
+    }
+}
+
+fn kind(metadata: &std::fs::Metadata) -> Kind {
+    use std::os::unix::fs::FileTypeExt;
+    let file_type = metadata.file_type();
+    if file_type.is_file() {
+        Kind::File(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified_micros: metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000),
+        })
+    } else if file_type.is_dir() {
+        Kind::Folder
+    } else if file_type.is_symlink() {
+        Kind::Odd("a symbolic link")
+    } else if file_type.is_fifo() {
+        Kind::Odd("a FIFO")
+    } else if file_type.is_socket() {
+        Kind::Odd("a socket")
+    } else {
+        Kind::Odd("a device")
+    }
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_never_writes_over_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        RealDisk.replace(&a, b"new").unwrap();
+        RealDisk.replace(&b, b"old").unwrap();
+
+        let refused = RealDisk.rename(&a, &b).unwrap_err();
+
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_bounded(&RealDisk, &b, 10).unwrap(), b"old");
+    }
+
+    #[test]
+    fn no_link_is_followed_and_no_fifo_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link, fifo) = (folder.path().join("f"), folder.path().join("l"), folder.path().join("p"));
+        RealDisk.replace(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+
+        assert!(RealDisk.open(&link).is_err());
+        assert!(RealDisk.stamp(&link).is_err());
+        assert!(RealDisk.open(&fifo).is_err());
+    }
+
+    #[test]
+    fn a_copy_is_a_fresh_file_that_says_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        RealDisk.replace(&from, b"abc").unwrap();
+        RealDisk.replace(&to, b"left behind by a crash").unwrap();
+
+        let copied = copy_anew(&RealDisk, &from, &to).unwrap();
+
+        assert_eq!(copied, Copied { size: 3, digest: Sha256::digest(b"abc").into() });
+        assert_ne!(RealDisk.stamp(&from).unwrap().inode, RealDisk.stamp(&to).unwrap().inode);
+        assert_eq!(read_bounded(&RealDisk, &to, 3).unwrap(), b"abc");
+        assert!(read_bounded(&RealDisk, &to, 2).is_err());
+        assert_eq!(copy_at_most(&RealDisk, &from, &to, 2).unwrap(), None);
+        assert!(!to.exists(), "nothing of a file that is too large is kept");
+    }
+}

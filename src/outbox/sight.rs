@@ -1,0 +1,158 @@
+//! What is remembered of a file between two scans, and whether it is time to claim it. Decides only.
+
+use std::time::Duration;
+
+use crate::durable::Stamp;
+
+/// A file that changes is not looked at again for so long: a small one has three records.
+const PAUSE_AFTER_LOOK: Duration = Duration::from_millis(200);
+
+/// And for so much longer by its size. Reading and parsing a mebibyte takes some milliseconds.
+const PAUSE_PER_MIB: Duration = Duration::from_millis(100);
+
+/// How whole a file is by its own layout.
+pub enum Wholeness {
+    /// It changed so soon after the last look that it was not read again.
+    NotLooked,
+    Whole,
+    /// Why not.
+    NotWhole(String),
+    CannotTell,
+}
+
+/// One file as it was seen, unchanged since `still_since`.
+pub struct Sight {
+    stamp: Stamp,
+    still_since: Duration,
+    wholeness: Wholeness,
+    /// A change before this is not looked at yet.
+    next_look: Duration,
+}
+
+pub enum Ready {
+    Now,
+    /// Not before this long from now, unless it changes.
+    In(Duration),
+}
+
+impl Sight {
+    /// The file as it is now; its content is looked at only if it changed, and one that keeps changing only now and
+    /// then.
+    pub fn of(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl FnOnce() -> Wholeness) -> Sight {
+        let (still_since, next_look) = match former {
+            Some(former) if former.stamp == stamp => match former.wholeness {
+                Wholeness::NotLooked if former.next_look <= now => (former.still_since, former.next_look),
+                Wholeness::NotLooked | Wholeness::Whole | Wholeness::NotWhole(_) | Wholeness::CannotTell => {
+                    return former;
+                }
+            },
+            Some(former) => (now, former.next_look),
+            None => (now, now),
+        };
+        match next_look <= now {
+            true => Sight { stamp, still_since, wholeness: look(), next_look: now + pause_after(stamp.size) },
+            false => Sight { stamp, still_since, wholeness: Wholeness::NotLooked, next_look },
+        }
+    }
+
+    /// Whole by its own layout: now. Where the layout cannot tell: still for `settle`. Not whole: it is claimed
+    /// all the same after `unfit_after`, to be refused with a sentence, so that nothing waits in silence.
+    pub fn is_ready(&self, now: Duration, settle: Duration, unfit_after: Duration) -> Ready {
+        let still_for = now.saturating_sub(self.still_since);
+        let needed = match self.wholeness {
+            Wholeness::NotLooked => return Ready::In(self.next_look.saturating_sub(now)),
+            Wholeness::Whole => return Ready::Now,
+            Wholeness::CannotTell => settle,
+            Wholeness::NotWhole(_) => unfit_after,
+        };
+        if still_for >= needed { Ready::Now } else { Ready::In(needed - still_for) }
+    }
+
+    /// Why it is not taken yet.
+    pub fn why(&self) -> String {
+        match &self.wholeness {
+            Wholeness::NotLooked => "settling, it is being written".to_owned(),
+            Wholeness::Whole => "whole".to_owned(),
+            Wholeness::CannotTell => "settling".to_owned(),
+            Wholeness::NotWhole(finding) => format!("settling, not whole yet: {finding}"),
+        }
+    }
+}
+
+/// How long a look is not repeated: a tenth of the time at most is spent on a file that grows without end.
+fn pause_after(size: u64) -> Duration {
+    PAUSE_AFTER_LOOK.saturating_add(PAUSE_PER_MIB.saturating_mul(u32::try_from(size >> 20).unwrap_or(u32::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(10);
+    const UNFIT: Duration = Duration::from_secs(600);
+
+    fn stamp(size: u64) -> Stamp {
+        Stamp { device: 1, inode: 1, size, modified_micros: 0 }
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn is_ready(sight: &Sight, now: Duration) -> bool {
+        matches!(sight.is_ready(now, SETTLE, UNFIT), Ready::Now)
+    }
+
+    #[test]
+    fn a_whole_file_is_taken_at_once_and_others_when_their_time_is_up() {
+        for (wholeness, seconds) in
+            [(Wholeness::Whole, 0), (Wholeness::CannotTell, 10), (Wholeness::NotWhole("no end record".into()), 600)]
+        {
+            let sight = Sight::of(None, stamp(1), at(100), || wholeness);
+
+            assert!(is_ready(&sight, at(100 + seconds)));
+            assert!(seconds == 0 || !is_ready(&sight, at(100 + seconds - 1)));
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_begins_to_settle_anew_and_one_that_is_still_is_not_read_again() {
+        let first = Sight::of(None, stamp(1), at(0), || Wholeness::CannotTell);
+        let grown = Sight::of(Some(first), stamp(2), at(9), || Wholeness::CannotTell);
+        assert!(!is_ready(&grown, at(18)));
+
+        let same = Sight::of(Some(grown), stamp(2), at(18), || panic!("read again"));
+        assert!(is_ready(&same, at(19)));
+    }
+
+    #[test]
+    fn a_large_file_that_grows_without_end_is_read_now_and_then() {
+        let (mut looks, mut sight) = (0, None);
+        // Fifty mebibytes, and a byte more every 10 ms for a minute
+        for step in 0..6_000_u64 {
+            let now = Duration::from_millis(step * 10);
+            sight = Some(Sight::of(sight.take(), stamp((50 << 20) + step), now, || {
+                looks += 1;
+                Wholeness::CannotTell
+            }));
+        }
+        assert!((2..=12).contains(&looks), "{looks} looks");
+
+        // And at its end it is looked at once more, though it does not change again.
+        let last = stamp((50 << 20) + 6_000);
+        let sight = Sight::of(sight, last, at(60), || Wholeness::Whole);
+        let Ready::In(wait) = sight.is_ready(at(60), SETTLE, UNFIT) else { return };
+        let sight = Sight::of(Some(sight), last, at(60) + wait, || Wholeness::Whole);
+        assert!(is_ready(&sight, at(60) + wait));
+    }
+
+    #[test]
+    fn a_small_file_is_looked_at_again_as_soon_as_nobody_could_notice() {
+        let half = Sight::of(None, stamp(1), at(0), || Wholeness::NotWhole("no end record".into()));
+        let whole = Sight::of(Some(half), stamp(2), Duration::from_millis(20), || Wholeness::Whole);
+        assert!(!is_ready(&whole, Duration::from_millis(20)));
+
+        let now = Duration::from_millis(200);
+        assert!(is_ready(&Sight::of(Some(whole), stamp(2), now, || Wholeness::Whole), now));
+    }
+}

@@ -4,3 +4,4 @@ pub mod config;
 pub mod domain;
 pub mod durable;
 pub mod outbox;
+pub mod transport;

@@ -4,4 +4,5 @@ pub mod config;
 pub mod domain;
 pub mod durable;
 pub mod outbox;
+pub mod store;
 pub mod transport;

@@ -1,0 +1,194 @@
+//! The truth on disk: the journal (facts, versioned, hash-chained, the only source of state) and the register
+//! of agreements with its history, in one database, so that a reply's effect and its mark are one
+//! transaction. [`Store`] is the seam; SQLite stands behind it ([`SqliteStore`]). Nothing is ever overwritten.
+
+pub mod chain;
+mod merge;
+mod sqlite;
+
+#[cfg(test)]
+pub(crate) mod contract;
+#[cfg(test)]
+mod model;
+
+pub use sqlite::{SqliteReader, SqliteStore};
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::agreement::Agreement;
+use crate::domain::change::{Change, ChangeSummary};
+use crate::domain::exchange::Fact;
+use crate::domain::identity::{ContentHash, ExchangeName, FileId, Route};
+use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
+
+/// The end of the journal's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last entry; 0 for an empty journal.
+    pub seq: u64,
+    pub hash: ContentHash,
+}
+
+impl Head {
+    /// Of an empty journal: number 0 and 32 zero bytes, which the first entry's hash builds on.
+    pub fn genesis() -> Head {
+        Head { seq: 0, hash: ContentHash::new([0; 32]) }
+    }
+}
+
+/// What one entry is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Exchange {
+        id: FileId,
+        fact: Fact,
+    },
+    House(HouseFact),
+    /// Written by another version of the program and not understood by this one.
+    NotUnderstood {
+        id: Option<FileId>,
+        version: u32,
+        what: String,
+    },
+}
+
+/// What happened in the house but to no exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum HouseFact {
+    /// Full CPR numbers were shown to somebody.
+    RegisterShownInFull { who: String, reason: String, municipality: Option<MunicipalityCode> },
+}
+
+impl HouseFact {
+    /// The fact's name, as in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HouseFact::RegisterShownInFull { .. } => "register_shown_in_full",
+        }
+    }
+}
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// From 1, without gaps.
+    pub seq: u64,
+    pub at: Moment,
+    pub body: Body,
+    /// SHA-256 over the former entry's hash and this entry's own bytes.
+    pub hash: ContentHash,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreTrouble {
+    /// Somebody else wrote; what was decided on the old head is void.
+    #[error("the journal's head is {found}, expected {expected}: somebody else has written to the store")]
+    Moved { expected: u64, found: u64 },
+    /// The chain does not hold: an entry was edited, removed, inserted or reordered.
+    #[error("journal entry {seq}: {what}")]
+    Broken { seq: u64, what: String },
+    #[error("cannot {attempted} the store {path}: {reason}")]
+    Unusable { attempted: &'static str, path: String, reason: String },
+    #[error("the store has layout version {found}, this program knows {known}")]
+    Newer { found: i64, known: i64 },
+}
+
+/// What is asked of the register. `None`: no limit on that side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    pub exchange: Option<ExchangeName>,
+    pub municipality: Option<MunicipalityCode>,
+    /// Only agreements in force on that day. Without it: all that the last known reply holds.
+    pub valid_on: Option<Date>,
+    /// As it was believed at that moment. Without it: now.
+    pub known_at: Option<Moment>,
+}
+
+/// One agreement as the register answers.
+#[derive(Clone)]
+pub struct Answer {
+    pub route: Route,
+    pub agreement: Agreement,
+    /// When this was learnt.
+    pub known_at: Moment,
+    /// What made it known.
+    pub change: Change,
+}
+
+/// One line of what a reply changed.
+#[derive(Clone)]
+pub struct Changed {
+    pub change: Change,
+    /// What was known before: of a resumed one, what it said when it ended. None for a new one.
+    pub before: Option<Agreement>,
+    /// None for one that has ended.
+    pub after: Option<Agreement>,
+}
+
+/// A reply on its way into the register.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub id: FileId,
+    pub route: Route,
+    /// The moment of applying: what the register will give as `known_at`.
+    pub at: Moment,
+}
+
+/// Takes one agreement after the other, with its record number.
+pub type Sink<'a> = dyn FnMut(u64, &Agreement) -> Result<(), SinkTrouble> + 'a;
+
+/// Why the sink takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkTrouble {
+    /// The same key stood in this record before.
+    Duplicate { first: u64 },
+    /// The store failed; stop feeding, it will say so itself.
+    Stop,
+}
+
+/// What became of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Register and journal hold it, in one transaction.
+    Applied(Entry),
+    /// It would change this much, and was not applied: the register is untouched.
+    Held(ChangeSummary),
+    /// The feed found it unfit: the register is untouched.
+    Unfit(String),
+}
+
+/// Reading, beside a writer or without one.
+pub trait Reading {
+    /// Hands over each entry after number `after`, in order, and checks the chain on the way.
+    fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble>;
+
+    /// Hands over each agreement that answers, ordered by exchange, municipality and key. An agreement's last
+    /// statement known at `known_at` that begins on or before `valid_on` says whether it is in force that day.
+    fn register(&self, question: &Question, each: &mut dyn FnMut(Answer)) -> Result<(), StoreTrouble>;
+
+    /// What the reply of journal entry `seq` changed, ordered by key.
+    fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble>;
+}
+
+/// The one writer's side. All is on disk, synced, when a call returns.
+pub trait Store: Reading + Send {
+    /// The journal's end as this store last wrote it or read up to it.
+    fn head(&self) -> Head;
+
+    /// Appends these in order as one transaction. `Moved` if the journal's head is not `expected`.
+    fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble>;
+
+    /// Compares the agreements that `feed` puts into the sink (it returns the day as of which missing ones have
+    /// ended, or why the reply is unfit) with the register. `decide` sees the sum: with a fact, changes
+    /// and fact (only `Applied` will do) are written in one transaction; without, nothing is. Memory does not grow
+    /// with the reply. `Moved` if somebody else has written behind [`Store::head`].
+    fn apply(
+        &mut self,
+        order: &Order,
+        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
+    ) -> Result<Outcome, StoreTrouble>;
+}

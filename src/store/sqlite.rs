@@ -1,0 +1,120 @@
+//! The store in one SQLite file: write-ahead log, every commit synced, one writer, any number of readers
+//! beside it. Start with [`SqliteStore`]; [`SqliteReader`] reads and never writes.
+//!
+//! SQLite sorts a long reply's agreements in its temporary folder (`SQLITE_TMPDIR`, else `/var/tmp`), in a file
+//! without a name that is gone with the process.
+
+mod columns;
+mod compare;
+mod database;
+mod journal;
+mod register;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
+use crate::domain::change::ChangeSummary;
+use crate::domain::exchange::Fact;
+use crate::domain::moment::Moment;
+use database::Database;
+
+/// The writer. That there is only one is the lock's business; should another one have written all the same,
+/// that is noticed inside the next transaction ([`StoreTrouble::Moved`]).
+pub struct SqliteStore {
+    database: Database,
+    /// The head as this store last wrote it or read up to it. What others wrote since is news to the caller.
+    head: Cell<Head>,
+}
+
+impl SqliteStore {
+    /// Opens the store, and makes it (for its owner alone, 0600) where there is none. The whole chain is
+    /// checked. Errors: `Broken` where the chain does not hold, `Newer` for a later layout.
+    pub fn open(path: &Path) -> Result<SqliteStore, StoreTrouble> {
+        let database = Database::open_to_write(path)?;
+        let head = database.walk(0, &mut |_, _| {})?;
+        Ok(SqliteStore { database, head: Cell::new(head) })
+    }
+
+    /// Whether the index of last statements says what the history says.
+    pub fn index_agrees(&self) -> Result<bool, StoreTrouble> {
+        self.database.index_agrees()
+    }
+
+    /// Makes the index of last statements again from the history.
+    pub fn rebuild_index(&mut self) -> Result<(), StoreTrouble> {
+        self.database.rebuild_index()
+    }
+}
+
+impl Reading for SqliteStore {
+    fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
+        let head = self.database.entries(after, each)?;
+        self.head.set(head);
+        Ok(head)
+    }
+
+    fn register(&self, question: &Question, each: &mut dyn FnMut(Answer)) -> Result<(), StoreTrouble> {
+        self.database.register(question, each)
+    }
+
+    fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
+        self.database.changes(seq, each)
+    }
+}
+
+impl Store for SqliteStore {
+    fn head(&self) -> Head {
+        self.head.get()
+    }
+
+    fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble> {
+        let entries = self.database.append(expected, at, bodies)?;
+        let head = entries.last().map_or(expected, |entry| Head { seq: entry.seq, hash: entry.hash });
+        self.head.set(head);
+        Ok(entries)
+    }
+
+    fn apply(
+        &mut self,
+        order: &Order,
+        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
+    ) -> Result<Outcome, StoreTrouble> {
+        let outcome = self.database.apply(self.head.get(), order, feed, decide)?;
+        if let Outcome::Applied(entry) = &outcome {
+            self.head.set(Head { seq: entry.seq, hash: entry.hash });
+        }
+        Ok(outcome)
+    }
+}
+
+/// Reads beside the writer or without one.
+pub struct SqliteReader {
+    database: Database,
+}
+
+impl SqliteReader {
+    /// Opens an existing store. The chain is checked where entries are read. Errors: `Newer` for a later layout.
+    pub fn open(path: &Path) -> Result<SqliteReader, StoreTrouble> {
+        Ok(SqliteReader { database: Database::open_to_read(path)? })
+    }
+}
+
+impl Reading for SqliteReader {
+    fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
+        self.database.entries(after, each)
+    }
+
+    fn register(&self, question: &Question, each: &mut dyn FnMut(Answer)) -> Result<(), StoreTrouble> {
+        self.database.register(question, each)
+    }
+
+    fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
+        self.database.changes(seq, each)
+    }
+}

@@ -1,0 +1,140 @@
+//! The file itself: made, opened, its settings and layout checked; transactions that begin where they must.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
+
+use crate::store::{Head, StoreTrouble};
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// The layout that `schema.sql` makes.
+const LAYOUT: i64 = 1;
+
+/// Long enough for any commit of another process; a writer that holds the file longer is a fault to be told.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// The write-ahead log is cut back to this after a long reply has gone through it.
+const LOG_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// An open store.
+pub struct Database {
+    pub conn: Connection,
+    path: String,
+}
+
+impl Database {
+    pub fn open_to_write(path: &Path) -> Result<Database, StoreTrouble> {
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        if let Err(trouble) = made.map(drop)
+            && trouble.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(unusable(path, "make", trouble));
+        }
+        let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let is_laid_out = database.is_laid_out()?;
+        database.prepare_to_write()?;
+        if !is_laid_out {
+            database.lay_out()?;
+        }
+        Ok(database)
+    }
+
+    pub fn open_to_read(path: &Path) -> Result<Database, StoreTrouble> {
+        let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if database.is_laid_out()? { Ok(database) } else { Err(database.refused("read", "it holds no journal yet")) }
+    }
+
+    fn open(path: &Path, flags: OpenFlags) -> Result<Database, StoreTrouble> {
+        let open = || -> rusqlite::Result<Connection> {
+            let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            conn.busy_timeout(BUSY_WAIT)?;
+            conn.pragma_update(None, "temp_store", "FILE")?;
+            Ok(conn)
+        };
+        let conn = open().map_err(|trouble| unusable(path, "open", trouble))?;
+        Ok(Database { conn, path: path.display().to_string() })
+    }
+
+    fn prepare_to_write(&self) -> Result<(), StoreTrouble> {
+        let attempt = self.unusable("prepare");
+        let check = |row: &Row<'_>| row.get(0);
+        let mode: String = self.conn.pragma_update_and_check(None, "journal_mode", "WAL", check).map_err(&attempt)?;
+        if mode != "wal" {
+            return Err(self.refused("prepare", "it needs a local file system, for its write-ahead log"));
+        }
+        self.conn.pragma_update(None, "synchronous", "FULL").map_err(&attempt)?;
+        self.conn.pragma_update(None, "foreign_keys", true).map_err(&attempt)?;
+        self.conn.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(())).map_err(&attempt)
+    }
+
+    fn lay_out(&self) -> Result<(), StoreTrouble> {
+        let transaction = self.write()?;
+        if self.is_laid_out()? {
+            // Another process was quicker.
+            return Ok(());
+        }
+        let lay_out = || {
+            self.conn.execute_batch(SCHEMA)?;
+            self.conn.pragma_update(None, "user_version", LAYOUT)?;
+            transaction.commit()
+        };
+        lay_out().map_err(self.unusable("lay out"))
+    }
+
+    /// Whether this is a store (true) or an empty file. Errors: anything else.
+    fn is_laid_out(&self) -> Result<bool, StoreTrouble> {
+        let look = || {
+            let layout: i64 = self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            Ok((layout, tables))
+        };
+        match look().map_err(self.unusable("open"))? {
+            (LAYOUT, 1..) => Ok(true),
+            (0, 0) => Ok(false),
+            (found, _) if found > LAYOUT => Err(StoreTrouble::Newer { found, known: LAYOUT }),
+            _ => Err(self.refused("open", "it is a database of something else")),
+        }
+    }
+
+    /// Begins a transaction that holds the write lock from its first moment. Dropped, it leaves nothing.
+    pub fn write(&self) -> Result<Transaction<'_>, StoreTrouble> {
+        Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(self.unusable("write to"))
+    }
+
+    /// The same, if the journal still ends at `expected`.
+    pub fn write_behind(&self, expected: Head) -> Result<Transaction<'_>, StoreTrouble> {
+        let transaction = self.write()?;
+        let found = self.last()?;
+        if found == expected {
+            Ok(transaction)
+        } else {
+            Err(StoreTrouble::Moved { expected: expected.seq, found: found.seq })
+        }
+    }
+
+    /// Holds one state of the file still for several queries. None: something around this does already.
+    pub fn snapshot(&self) -> Result<Option<Transaction<'_>>, StoreTrouble> {
+        let begin = || Transaction::new_unchecked(&self.conn, TransactionBehavior::Deferred);
+        self.conn.is_autocommit().then(begin).transpose().map_err(self.unusable("read"))
+    }
+
+    /// What to make of a failure of SQLite's. Its words name tables and columns, never what stands in them.
+    pub fn unusable(&self, attempted: &'static str) -> impl Fn(rusqlite::Error) -> StoreTrouble {
+        let path = self.path.clone();
+        move |trouble| unusable(&path, attempted, trouble)
+    }
+
+    /// A refusal of our own.
+    pub fn refused(&self, attempted: &'static str, reason: impl ToString) -> StoreTrouble {
+        unusable(&self.path, attempted, reason)
+    }
+}
+
+fn unusable(path: impl AsRef<Path>, attempted: &'static str, reason: impl ToString) -> StoreTrouble {
+    StoreTrouble::Unusable { attempted, path: path.as_ref().display().to_string(), reason: reason.to_string() }
+}

@@ -3,6 +3,8 @@
 pub mod config;
 pub mod domain;
 pub mod durable;
+pub mod engine;
 pub mod outbox;
+pub mod pipeline;
 pub mod store;
 pub mod transport;

@@ -1,0 +1,150 @@
+//! Where each route's stories stand, for `status`: the open ones by urgency, the last that ended, and files that came to
+//! nothing. Decides only what is shown, from the book.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{FILES_SHOWN_MAX, Live, Office};
+use crate::config::ExchangeSettings;
+use crate::domain::exchange::{Book, Exchange, Origin, State};
+use crate::domain::identity::{ExchangeName, Route};
+use crate::domain::municipality::MunicipalityCode;
+use crate::durable::list;
+use crate::engine::places::short_id;
+use crate::engine::site::patience;
+use crate::engine::snapshot::{ExchangeLine, RefusedFile, RouteLine, UnreadableFolder};
+use crate::outbox::printable;
+
+/// So many stories that are at their end are shown of each route.
+const ENDED_SHOWN_MAX: usize = 3;
+
+impl Office {
+    pub(super) fn route_line(
+        &self,
+        book: &Book,
+        name: &ExchangeName,
+        settings: &ExchangeSettings,
+        municipality: MunicipalityCode,
+        live: &Live,
+    ) -> RouteLine {
+        let route = Route { exchange: name.clone(), municipality };
+        let line = |exchange: &Exchange| self.line(book, exchange, live.troubles.get(&exchange.id).cloned());
+        let is_open = |exchange: &&Exchange| !exchange.state.is_final() || book.broken(exchange.id).is_some();
+        let mut open: Vec<ExchangeLine> = book.of_route(&route).filter(is_open).map(line).collect();
+        open.sort_by_key(|line| (!line.waits_for_person, !line.overdue, line.begun, line.id));
+        let ended = book.of_route(&route).rev().filter(|exchange| !is_open(exchange)).take(ENDED_SHOWN_MAX);
+        let latest_query = book.of_route(&route).rev().find(|exchange| !matches!(exchange.origin, Origin::Reply));
+        RouteLine {
+            exchange: name.clone(),
+            endpoint: settings.endpoint.clone(),
+            municipality,
+            name: municipality.name().to_owned(),
+            ended: ended.map(line).collect(),
+            unasked: latest_query.filter(|exchange| came_to_nothing(exchange)).map(line),
+            open,
+        }
+    }
+
+    pub(super) fn line(&self, book: &Book, exchange: &Exchange, trouble: Option<String>) -> ExchangeLine {
+        let settings = self.settings.exchanges.get(&exchange.route.exchange);
+        let expectation = settings.and_then(|settings| exchange.expectation(&patience(settings)));
+        let is_broken = book.broken(exchange.id).is_some();
+        ExchangeLine {
+            id: exchange.id,
+            begun: exchange.begun,
+            payment_date: exchange.query().map(|query| query.payment_date),
+            state: exchange.state.name().to_owned(),
+            since: exchange.since,
+            waits_for_person: is_broken || exchange.held().is_some() || matches!(exchange.state, State::InDoubt { .. }),
+            next: match is_broken {
+                true => "nothing by itself: its journal says something impossible".to_owned(),
+                false => exchange.next_step(),
+            },
+            deadline: expectation.map(|expected| expected.by()),
+            overdue: expectation.is_some_and(|expected| expected.is_overdue(self.surroundings.now())),
+            trouble,
+        }
+    }
+
+    pub(super) fn refused(&self, book: &Book) -> Vec<RefusedFile> {
+        let mut refused = Vec::new();
+        for (exchange, settings) in &self.settings.exchanges {
+            for municipality in &settings.municipalities {
+                let route = Route { exchange: exchange.clone(), municipality: *municipality };
+                let folder = self.places.refused().join(exchange.as_str()).join(municipality.to_string());
+                let found = list(self.disk.as_ref(), &folder, 2 * FILES_SHOWN_MAX, |_| true).unwrap_or_default();
+                let names: BTreeSet<_> = found.iter().map(|found| printable(&found.name)).collect();
+                let reasons: BTreeMap<String, &str> = match found.is_empty() {
+                    true => BTreeMap::new(),
+                    false => book.of_route(&route).filter_map(refused_name_and_reason).collect(),
+                };
+                for name in &names {
+                    // A sentence without its file: that was too large to be copied, and lies elsewhere.
+                    let name = match name.strip_suffix(".why.txt") {
+                        None => name.clone(),
+                        Some(of) if names.contains(of) => continue,
+                        Some(_) => format!("{name} (the file itself is elsewhere)"),
+                    };
+                    if refused.len() < FILES_SHOWN_MAX {
+                        let reason = reasons.get(&name).map(|why| first_sentence(why).to_owned());
+                        let (exchange, municipality) = (exchange.to_string(), municipality.to_string());
+                        refused.push(RefusedFile { exchange, municipality, name, reason });
+                    }
+                }
+            }
+        }
+        refused
+    }
+
+    /// Folders that a query passes and that cannot be read now. A daemon makes those that are not there.
+    pub(super) fn unreadable(&self, daemon_runs: bool) -> Vec<UnreadableFolder> {
+        let outboxes = self.settings.exchanges.values().flat_map(|exchange| {
+            let folder = |code: &MunicipalityCode| (Some(*code), exchange.outbox.join(code.to_string()));
+            exchange.municipalities.iter().map(folder)
+        });
+        outboxes
+            .chain([(None, self.places.spool())])
+            .filter_map(|(municipality, folder)| {
+                let trouble = list(self.disk.as_ref(), &folder, 1, |_| true).err()?;
+                let is_expected = !daemon_runs && trouble.kind() == std::io::ErrorKind::NotFound;
+                let folder = folder.display().to_string();
+                (!is_expected).then(|| UnreadableFolder { municipality, folder, why: trouble.to_string() })
+            })
+            .collect()
+    }
+}
+
+/// Whether this query, or file, asked UDK nothing: nobody decided so, and somebody must send another.
+fn came_to_nothing(exchange: &Exchange) -> bool {
+    match &exchange.origin {
+        Origin::Unfit(_) => true,
+        Origin::Query(_) => matches!(exchange.state, State::Rejecting { .. } | State::Rejected { .. }),
+        Origin::Reply => false,
+    }
+}
+
+/// The name in `refused/` of what was refused, and why it was.
+pub(super) fn refused_name_and_reason(exchange: &Exchange) -> Option<(String, &str)> {
+    let State::Refused { why } = &exchange.state else { return None };
+    let name = match &exchange.origin {
+        Origin::Query(query) => query.original_name.as_str(),
+        Origin::Unfit(unfit) => unfit.original_name.as_str(),
+        Origin::Reply => exchange.arrivals.last()?.name.as_str(),
+    };
+    Some((printable(format!("{}.{name}", short_id(exchange.id)).as_ref()), why))
+}
+
+fn first_sentence(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.split_once(". ").map_or(line, |(first, _)| first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sentence_is_not_cut_at_a_number() {
+        assert_eq!(first_sentence("record 3, byte 1.5 is wrong. Then more."), "record 3, byte 1.5 is wrong");
+        assert_eq!(first_sentence("one\ntwo"), "one");
+    }
+}

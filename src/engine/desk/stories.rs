@@ -1,0 +1,135 @@
+//! The stories that a person means by a name, and what waits for a decision, told with what the whole book knows.
+
+use super::routes::refused_name_and_reason;
+use super::{Live, Office};
+use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::{Book, Exchange};
+use crate::domain::municipality::MunicipalityCode;
+use crate::engine::control::Answer;
+use crate::engine::snapshot::{ExchangeLine, HeldItem, OtherQuery, Story, StoryEntry};
+use crate::outbox::{Waiting, printable};
+use crate::store::{Body, Reading, StoreTrouble};
+
+impl Office {
+    /// The stories that a person may mean, without their entries, oldest first: of a municipality all that are open,
+    /// and the latest one. With them the files of that name that wait in an outbox. `live` is None where no daemon runs.
+    pub fn stories(&self, book: &Book, what: &str, live: Option<Live>) -> (Vec<Story>, Vec<Waiting>) {
+        let live = live.unwrap_or_else(|| self.without_daemon(book));
+        let (mut found, waiting) = match what.parse::<MunicipalityCode>() {
+            Ok(code) => (open_and_latest(book, code), Vec::new()),
+            Err(_) => {
+                let (name, shown) = names(what);
+                let is_meant = |waiting: &Waiting| waiting.name == name || waiting.name == shown;
+                (going_by(book, what), live.outbox.iter().filter(|waiting| is_meant(waiting)).cloned().collect())
+            }
+        };
+        found.sort_by_key(|exchange| (exchange.begun, exchange.id));
+        (found.into_iter().map(|exchange| self.story(book, exchange, &live)).collect(), waiting)
+    }
+
+    /// Every exchange of a municipality in one line each, oldest first.
+    pub fn list(&self, book: &Book, municipality: MunicipalityCode) -> Vec<ExchangeLine> {
+        let of_it = book.all().filter(|exchange| exchange.route.municipality == municipality);
+        let mut lines: Vec<ExchangeLine> = of_it.map(|exchange| self.line(book, exchange, None)).collect();
+        lines.sort_by_key(|line| (line.begun, line.id));
+        lines
+    }
+
+    fn story(&self, book: &Book, exchange: &Exchange, live: &Live) -> Story {
+        let line = self.line(book, exchange, self.trouble(exchange, live));
+        Story {
+            id: exchange.id,
+            route: exchange.route.clone(),
+            state: line.state,
+            next: line.next,
+            deadline: line.deadline,
+            overdue: line.overdue,
+            trouble: line.trouble,
+            held: held_item(book, exchange),
+            entries: Vec::new(),
+        }
+    }
+
+    /// What keeps this exchange from its next step: a setback of its own, or its endpoint's trouble.
+    fn trouble(&self, exchange: &Exchange, live: &Live) -> Option<String> {
+        if exchange.state.is_final() {
+            return None;
+        }
+        let of_endpoint = || {
+            let settings = self.settings.exchanges.get(&exchange.route.exchange)?;
+            let endpoint = live.endpoints.iter().find(|endpoint| endpoint.name == settings.endpoint)?;
+            let trouble = endpoint.trouble.as_ref()?;
+            Some(format!("endpoint {}: {trouble}", endpoint.name))
+        };
+        live.troubles.get(&exchange.id).cloned().or_else(of_endpoint)
+    }
+}
+
+/// A name as it was given, without folders, and as Sluse shows it where letters are not plain.
+fn names(what: &str) -> (&str, String) {
+    let name = what.rsplit('/').next().unwrap_or(what);
+    (name, printable(name.as_ref()))
+}
+
+fn going_by<'b>(book: &'b Book, what: &str) -> Vec<&'b Exchange> {
+    let (name, shown) = names(what);
+    let mut found = book.find(name);
+    if shown != name {
+        found.extend(book.find(&shown));
+    }
+    let refused = shown.strip_suffix(".why.txt").unwrap_or(&shown);
+    found.extend(book.all().filter(|exchange| refused_name_and_reason(exchange).is_some_and(|(n, _)| n == refused)));
+    found.sort_by_key(|exchange| exchange.id);
+    found.dedup_by_key(|exchange| exchange.id);
+    found
+}
+
+fn open_and_latest(book: &Book, code: MunicipalityCode) -> Vec<&Exchange> {
+    let of_it = || book.all().filter(|exchange| exchange.route.municipality == code);
+    let latest = of_it().max_by_key(|exchange| (exchange.begun, exchange.id)).map(|exchange| exchange.id);
+    of_it().filter(|exchange| !exchange.state.is_final() || Some(exchange.id) == latest).collect()
+}
+
+/// Everything that waits for a person, oldest first.
+pub fn held(book: &Book) -> Answer {
+    let mut items: Vec<_> = book.waiting_for_person().filter_map(|exchange| held_item(book, exchange)).collect();
+    items.sort_by_key(|item| (item.since, item.id));
+    Answer::Held { items }
+}
+
+fn held_item(book: &Book, exchange: &Exchange) -> Option<HeldItem> {
+    let register_head = book.register(&exchange.route).map_or(0, |mark| mark.head);
+    let item = HeldItem::of(exchange, book.broken(exchange.id), register_head)?;
+    Some(HeldItem { other: other_query(book, exchange), ..item })
+}
+
+/// The query that makes this one a second one.
+fn other_query(book: &Book, exchange: &Exchange) -> Option<OtherQuery> {
+    let second = |reason| match reason {
+        HoldReason::SecondQuery { other, .. } => Some(other),
+        _ => None,
+    };
+    let other = book.get(exchange.held()?.into_iter().find_map(second)?)?;
+    let payment_date = other.query()?.payment_date;
+    let is_same_date = exchange.query().is_some_and(|query| query.payment_date == payment_date);
+    Some(OtherQuery { id: other.id, state: other.state.name().to_owned(), payment_date, is_same_date })
+}
+
+/// Gives stories their entries, from the journal alone.
+pub fn tell_stories(
+    mut stories: Vec<Story>,
+    waiting: Vec<Waiting>,
+    journal: &dyn Reading,
+) -> Result<Answer, StoreTrouble> {
+    journal.entries(0, &mut |entry| {
+        let (id, fact) = match entry.body {
+            Body::Exchange { id, fact } => (id, Some(fact)),
+            Body::NotUnderstood { id: Some(id), .. } => (id, None),
+            Body::NotUnderstood { id: None, .. } | Body::House(_) => return,
+        };
+        if let Some(story) = stories.iter_mut().find(|story| story.id == id) {
+            story.entries.push(StoryEntry { seq: entry.seq, at: entry.at, fact });
+        }
+    })?;
+    Ok(Answer::Explained { stories, waiting })
+}

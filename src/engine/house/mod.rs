@@ -1,0 +1,389 @@
+//! The loop: the one owner of the business state. Everything that happens is put in a line here and only
+//! makes the loop look again: facts are weighed, recorded, taken into the book; duties follow from the
+//! book and are carried out by tasks, whose outcomes come back as facts. No state is kept that the
+//! journal does not give, but for patience: what is busy, what rests after a setback. The rooms: `duties`, `inflow`
+//! (outboxes), `far_side` (polls), `people`.
+
+mod duties;
+mod far_side;
+mod inflow;
+mod people;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+use super::arrivals::{Candidate, FetchedReply, Passed};
+use super::carry_out::{CarriedOut, Setback};
+use super::control::{Answer, Request};
+use super::intake::{NotTaken, Spools, Taken};
+use super::places::short_id;
+use super::site::{Kind, Site};
+use super::snapshot::EndpointLine;
+use super::{point, tell};
+use crate::domain::envelope::TechnicalReceipt;
+use crate::domain::exchange::{Book, Exchange, Fact};
+use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
+use crate::outbox::claim::Spooled;
+use crate::outbox::{Outbox, Ripe, Scan, Waiting};
+use crate::store::{Body, Entry, StoreTrouble};
+use crate::transport::{Connect, Listed, Listing, Trouble};
+use inflow::Stuck;
+
+/// After a notification nothing is looked at for so long, so that a burst is one look.
+const HINT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is at work when the daemon is told to stop may come to its end for so long.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A request from a person, and where its answer goes.
+pub struct Command {
+    pub request: Request,
+    pub who: String,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+enum Done {
+    Duty {
+        id: FileId,
+        out: CarriedOut,
+    },
+    Listed {
+        endpoint: EndpointName,
+        listing: Result<Listing, Trouble>,
+    },
+    Reply {
+        endpoint: EndpointName,
+        candidate: Candidate,
+        fetched: Result<FetchedReply, Setback>,
+    },
+    Receipt {
+        endpoint: EndpointName,
+        listed: Listed,
+        read: Result<Result<(TechnicalReceipt, ContentHash), String>, Setback>,
+    },
+    Cleared {
+        endpoint: EndpointName,
+        name: RemoteName,
+        cleared: Result<(), Setback>,
+    },
+    Scanned {
+        scans: Result<Vec<(ExchangeName, Scan)>, Setback>,
+    },
+    Taken {
+        /// Where the file was before.
+        from: PathBuf,
+        taken: Result<Taken, NotTaken>,
+    },
+    Spools {
+        found: Result<Spools, Setback>,
+    },
+    Connected {
+        endpoint: EndpointName,
+    },
+}
+
+/// What a task is at, so that its end, even by a panic, frees the right thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Duty(FileId),
+    List(EndpointName),
+    Fetch(EndpointName, RemoteName),
+    Clear(EndpointName, RemoteName),
+    Scan,
+    Intake,
+    Connect(EndpointName),
+}
+
+enum ToFetch {
+    Reply(Candidate),
+    Receipt(Listed),
+}
+
+/// Rest after a setback.
+struct Rest {
+    setbacks: u32,
+    until: Instant,
+    said: String,
+}
+
+#[derive(Default)]
+struct Poll {
+    due: Option<Instant>,
+    to_fetch: VecDeque<ToFetch>,
+    line: Option<EndpointLine>,
+}
+
+enum ToTake {
+    Ripe(Ripe),
+    Spooled(Spooled),
+}
+
+impl ToTake {
+    /// Where the file is.
+    fn path(&self) -> PathBuf {
+        match self {
+            ToTake::Ripe(ripe) => ripe.path.clone(),
+            ToTake::Spooled(spooled) => spooled.path(),
+        }
+    }
+}
+
+struct Outcome {
+    id: FileId,
+    until: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Each exchange with its outbox.
+type Outboxes<C> = Vec<(Arc<Kind<C>>, Outbox)>;
+
+/// The engine at work.
+pub struct House<C: Connect> {
+    site: Arc<Site<C>>,
+    book: Book,
+    /// A scan has them for as long as it lasts.
+    outboxes: Arc<Mutex<Outboxes<C>>>,
+    hint: Arc<Notify>,
+    stop: CancellationToken,
+    /// Weighed and waiting to be recorded together.
+    pending: Vec<(FileId, Fact)>,
+    tasks: JoinSet<Done>,
+    keys: HashMap<tokio::task::Id, Key>,
+    busy: HashSet<Key>,
+    rests: HashMap<FileId, Rest>,
+    comparing: HashMap<Route, FileId>,
+    look_anew: HashSet<FileId>,
+    polls: BTreeMap<EndpointName, Poll>,
+    passed: Passed,
+    /// What could not be fetched, and why.
+    fetch_troubles: HashMap<(EndpointName, RemoteName), String>,
+    to_take: VecDeque<(ExchangeName, ToTake)>,
+    in_outbox: BTreeMap<ExchangeName, Vec<Waiting>>,
+    unreadable: HashMap<PathBuf, String>,
+    /// Files that could not be taken, by where they are.
+    stuck: HashMap<PathBuf, Stuck>,
+    next_scan: Instant,
+    /// The spools are looked into for what was claimed and is in no book.
+    next_look_at_spools: Instant,
+    /// The journal holds more than the book: nothing may be decided any more.
+    outrun: Option<StoreTrouble>,
+    started: Instant,
+    deferred: Vec<Command>,
+    outcomes: Vec<Outcome>,
+    /// Whose silence was told, and in which state.
+    told_overdue: HashSet<(FileId, &'static str)>,
+}
+
+impl<C: Connect> House<C> {
+    pub fn new(
+        site: Arc<Site<C>>,
+        book: Book,
+        outboxes: Outboxes<C>,
+        hint: Arc<Notify>,
+        stop: CancellationToken,
+    ) -> House<C> {
+        let polls = site.endpoints.keys().map(|name| (name.clone(), Poll::default())).collect();
+        House {
+            site,
+            book,
+            outboxes: Arc::new(Mutex::new(outboxes)),
+            hint,
+            stop,
+            pending: Vec::new(),
+            tasks: JoinSet::new(),
+            keys: HashMap::new(),
+            busy: HashSet::new(),
+            rests: HashMap::new(),
+            comparing: HashMap::new(),
+            look_anew: HashSet::new(),
+            polls,
+            passed: Passed::default(),
+            fetch_troubles: HashMap::new(),
+            to_take: VecDeque::new(),
+            in_outbox: BTreeMap::new(),
+            unreadable: HashMap::new(),
+            stuck: HashMap::new(),
+            next_scan: Instant::now(),
+            next_look_at_spools: Instant::now(),
+            outrun: None,
+            started: Instant::now(),
+            deferred: Vec::new(),
+            outcomes: Vec::new(),
+            told_overdue: HashSet::new(),
+        }
+    }
+
+    /// Runs until told to stop. Errors: the store cannot be written; nothing is done on what is not recorded.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreTrouble> {
+        loop {
+            self.record_pending().await?;
+            self.start_intake();
+            self.start_duties().await?;
+            self.start_polls();
+            self.start_fetches();
+            self.answer_outcomes();
+            let wake = self.next_wake();
+            // In this order, so that the same world gives the same run; what comes first is rare.
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                Some(command) = commands.recv() => self.take_command(command).await?,
+                () = tokio::time::sleep_until(wake) => {
+                    if self.next_scan <= Instant::now() {
+                        self.start_scan();
+                        self.tell_overdue();
+                    }
+                }
+                () = self.hint.notified() => {
+                    self.next_scan = self.next_scan.min(Instant::now() + HINT_PAUSE);
+                }
+                Some(done) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    self.note_done(done);
+                    while let Some(done) = self.tasks.try_join_next_with_id() {
+                        self.note_done(done);
+                    }
+                    self.record_pending().await?;
+                    self.retry_deferred();
+                }
+            }
+        }
+        self.come_to_rest().await
+    }
+
+    /// Lets what is at work come to its end for a moment, and records what it came to. What is broken off is
+    /// found again from the journal.
+    async fn come_to_rest(&mut self) -> Result<(), StoreTrouble> {
+        let limit = Instant::now() + GRACE;
+        info!(at_work = self.tasks.len(), "stopping");
+        while let Ok(Some(done)) = tokio::time::timeout_at(limit, self.tasks.join_next_with_id()).await {
+            self.note_done(done);
+            self.record_pending().await?;
+        }
+        self.tasks.shutdown().await;
+        info!("stopped, everything can be resumed");
+        Ok(())
+    }
+
+    fn next_wake(&self) -> Instant {
+        let rests = self.rests.values().map(|rest| rest.until);
+        let polls = self.polls.iter().filter_map(|(name, poll)| {
+            let is_listing = self.busy.contains(&Key::List(name.clone()));
+            (!is_listing).then_some(poll.due).flatten()
+        });
+        let outcomes = self.outcomes.iter().map(|outcome| outcome.until);
+        let now = Instant::now();
+        let soonest = rests.filter(|until| *until > now).chain(polls).chain(outcomes).min();
+        // A scan at work is waited for by its end.
+        let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.next_scan };
+        soonest.map_or(scan, |soonest| soonest.min(scan))
+    }
+
+    // Facts.
+
+    /// Records what is pending as one append, and takes it into the book. What cannot be is told and dropped:
+    /// a journal that held it could never be read again.
+    async fn record_pending(&mut self) -> Result<(), StoreTrouble> {
+        if let Some(trouble) = self.outrun.take() {
+            return Err(trouble);
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let now = self.site.surroundings.now();
+        let mut ahead: HashMap<FileId, Exchange> = HashMap::new();
+        let mut bodies = Vec::new();
+        for (id, fact) in std::mem::take(&mut self.pending) {
+            let weighed = match ahead.get(&id) {
+                Some(exchange) => exchange.after(now, &fact),
+                None => self.book.weigh(id, now, &fact),
+            };
+            match weighed {
+                Ok(exchange) => {
+                    ahead.insert(id, exchange);
+                    bodies.push(Body::Exchange { id, fact });
+                }
+                Err(impossible) => {
+                    info!(exchange = %short_id(id), why = %impossible, "outcome no longer needed: its exchange has moved on");
+                }
+            }
+        }
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        for entry in self.site.ledger.append(now, bodies).await? {
+            self.take_in(&entry);
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, entry: &Entry) {
+        let Body::Exchange { id, fact } = &entry.body else { return };
+        self.book.take_in(entry.seq, *id, entry.at, fact);
+        if matches!(
+            fact,
+            Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::TriggerMade | Fact::TriggerFound { .. }
+        ) {
+            self.rests.remove(id);
+        }
+        if let Some(exchange) = self.book.get(*id) {
+            tell::tell(exchange, fact);
+        }
+        if point::POINTS.contains(&fact.name()) {
+            point::reached(fact.name());
+        }
+    }
+
+    fn note_done(&mut self, done: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {
+        let (task, done) = match done {
+            Ok((task, done)) => (task, Some(done)),
+            Err(e) => {
+                error!(error = %e, "a task ended abnormally, its work will be done again");
+                (e.id(), None)
+            }
+        };
+        let key = self.keys.remove(&task);
+        if let Some(key) = &key {
+            self.busy.remove(key);
+        }
+        match (done, key) {
+            (Some(Done::Duty { id, out }), _) => self.note_duty(id, out),
+            (None, Some(Key::Duty(id))) => {
+                self.note_duty(id, Setback::Other("its task ended abnormally".into()).into());
+            }
+            (Some(Done::Listed { endpoint, listing }), _) => self.note_listing(&endpoint, listing),
+            (Some(Done::Reply { endpoint, candidate, fetched }), _) => self.note_reply(&endpoint, candidate, fetched),
+            (Some(Done::Receipt { endpoint, listed, read }), _) => self.note_receipt(&endpoint, listed, read),
+            (Some(Done::Cleared { endpoint, name, cleared }), _) => {
+                if let Err(setback) = cleared {
+                    debug!(%endpoint, %name, %setback, "left-overs not cleared, tried again at the next poll");
+                }
+            }
+            (Some(Done::Scanned { scans }), _) => self.note_scans(scans),
+            (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
+            (Some(Done::Spools { found }), _) => self.note_spools(found),
+            (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
+            (None, Some(Key::List(endpoint))) => {
+                self.note_listing(&endpoint, Err(Trouble::Unreachable("its task ended abnormally".into())));
+            }
+            (None, Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Connect(_)) | None) => {}
+        }
+    }
+
+    fn spawn(&mut self, key: Key, work: impl Future<Output = Done> + Send + 'static) {
+        let handle = self.tasks.spawn(work);
+        self.keys.insert(handle.id(), key.clone());
+        self.busy.insert(key);
+    }
+}
+
+fn empty_line(name: &EndpointName) -> EndpointLine {
+    EndpointLine { name: name.clone(), trouble: None, listed_at: None, foreign: 0, waiting: Vec::new() }
+}

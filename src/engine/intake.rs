@@ -1,0 +1,212 @@
+//! From the outbox to the journal: claim, copy, read, and the facts that follow. [`take`] and [`adopt`] touch
+//! the disk and decide nothing about other exchanges; [`facts`] decides and touches nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::carry_out::{Setback, on_disk};
+use super::desk::Office;
+use super::site::{Kind, Site};
+use crate::domain::exchange::Book;
+use crate::domain::exchange::fact::{Accepted, Fact, UnfitQuery};
+use crate::domain::exchange::hold::HoldReason;
+use crate::domain::identity::{ContentHash, RemoteName};
+use crate::domain::layout::{Layout, NameParts};
+use crate::domain::query::{Query, read_query};
+use crate::durable::{Disk, read_bounded};
+use crate::outbox::claim::{Claimed, Copied, Copy, Spooled, claim, copy, spooled};
+use crate::outbox::{QUERY_SIZE_MAX, Ripe};
+use crate::transport::Connect;
+
+/// More copies of one name than this are not made.
+const COPIES_OF_NAME_MAX: u32 = 99;
+
+/// A file in the spool, copied and read.
+#[derive(Debug)]
+pub struct Taken {
+    pub spooled: Spooled,
+    pub read: Read,
+}
+
+#[derive(Debug)]
+pub enum Read {
+    Query(Copy, Query),
+    /// Why it is none.
+    Unfit(Unfit),
+}
+
+/// A file that is no query.
+#[derive(Debug)]
+pub struct Unfit {
+    /// Bytes of the copy; of the original, which has no copy, where that is more than [`QUERY_SIZE_MAX`].
+    pub size: u64,
+    /// Of the copy; the hash of nothing where there is none.
+    pub hash: ContentHash,
+    /// The rule that it breaks, in a sentence.
+    pub finding: String,
+}
+
+/// Why a file is not taken, and where it is now.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// No longer in the outbox as it was seen. The next scan looks again.
+    Changed,
+    /// Still in the outbox.
+    NotClaimed(Box<Ripe>, Setback),
+    /// In the spool.
+    NotCopied(Box<Spooled>, Setback),
+    /// It was in the spool and is no longer.
+    Gone(Box<Spooled>),
+}
+
+/// Claims a ripe file.
+pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Result<Taken, NotTaken> {
+    let id = site.surroundings.file_id();
+    let spool = site.spool_for(&kind.settings.outbox);
+    let wanted = ripe.clone();
+    match on_disk(site.disk.clone(), move |disk| Ok(claim(disk, &spool, &wanted, id))).await {
+        Ok(Claimed::Done(spooled)) => adopt(site, kind, spooled).await,
+        Ok(Claimed::Changed) => Err(NotTaken::Changed),
+        Ok(Claimed::Failed(e)) => Err(NotTaken::NotClaimed(Box::new(ripe), e.into())),
+        Ok(Claimed::Unsynced(spooled, e)) => Err(NotTaken::NotCopied(Box::new(spooled), e.into())),
+        Err(setback) => Err(NotTaken::NotClaimed(Box::new(ripe), setback)),
+    }
+}
+
+/// Goes on with a file that is in the spool already.
+pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
+    super::point::reached("claimed");
+    let to = site.places.query(&spooled.route, spooled.id);
+    let (layout, kept) = (kind.query.clone(), spooled.clone());
+    let read = on_disk(site.disk.clone(), move |disk| {
+        if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        disk.make_folder(to.parent().unwrap_or(&to), 0o700)?;
+        copy_and_read(disk, &layout, &spooled, &to).map(Some)
+    });
+    match read.await {
+        Ok(Some(read)) => Ok(Taken { spooled: kept, read }),
+        Ok(None) => Err(NotTaken::Gone(Box::new(kept))),
+        Err(setback) => Err(NotTaken::NotCopied(Box::new(kept), setback)),
+    }
+}
+
+fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
+    Ok(match copy(disk, spooled, to)? {
+        Copied::Whole(copy) => match read(disk, layout, spooled, to) {
+            Ok(query) => Read::Query(copy, query),
+            Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
+        },
+        Copied::TooLarge { size } => {
+            let finding = format!("it is larger than {QUERY_SIZE_MAX} bytes, and was not read");
+            Read::Unfit(Unfit { size, hash: ContentHash::of(&[]), finding })
+        }
+    })
+}
+
+fn read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, copy: &Path) -> Result<Query, String> {
+    let content = read_bounded(disk, copy, QUERY_SIZE_MAX).map_err(|e| format!("it cannot be read: {e}"))?;
+    read_query(layout, &spooled.original_name, &content, spooled.route.municipality).map_err(|unfit| unfit.to_string())
+}
+
+/// What a taken file comes to: accepted, perhaps held at once, or unfit.
+pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
+    let Taken { spooled, read } = taken;
+    let unfit = |size: u64, hash: ContentHash, finding: String| {
+        vec![Fact::Unfit(UnfitQuery {
+            route: spooled.route.clone(),
+            original_name: spooled.original_name.clone(),
+            spool_name: spooled.spool_name.clone(),
+            size,
+            hash,
+            finding,
+        })]
+    };
+    let (copy, query) = match read {
+        Read::Query(copy, query) => (copy, query),
+        Read::Unfit(Unfit { size, hash, finding }) => return unfit(*size, *hash, finding.clone()),
+    };
+    let remote_name = match unused_name(book, layout, query) {
+        Ok(name) => name,
+        Err(finding) => return unfit(copy.size, copy.hash, finding),
+    };
+    let mut facts = vec![Fact::Accepted(Accepted {
+        route: spooled.route.clone(),
+        original_name: spooled.original_name.clone(),
+        spool_name: spooled.spool_name.clone(),
+        original: copy.original,
+        remote_name,
+        size: copy.size,
+        hash: copy.hash,
+        delivery: query.delivery,
+        payment_date: query.payment_date,
+        payment_month: query.payment_month,
+    })];
+    let second = book.second_to(&spooled.route, query.payment_date, query.payment_month);
+    let used = book.with_delivery(&spooled.route, query.delivery);
+    let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
+    let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
+    let reasons: Vec<_> = second.into_iter().chain(used).collect();
+    if !reasons.is_empty() {
+        facts.push(Fact::QueryHeld { reasons });
+    }
+    facts
+}
+
+/// The name on the far side, by the layout's template, and one that no exchange ever had.
+fn unused_name(book: &Book, layout: &Layout, query: &Query) -> Result<RemoteName, String> {
+    for copy in 1..=COPIES_OF_NAME_MAX {
+        let parts = NameParts { municipality: query.municipality, date: query.date, delivery: query.delivery, copy };
+        let name = layout.file_name().compose(&parts).map_err(|e| e.to_string())?;
+        if !book.is_used(&name) {
+            return Ok(name);
+        }
+    }
+    Err(format!("its name and {COPIES_OF_NAME_MAX} others like it were all used before"))
+}
+
+/// What lies in the spools, and the spools that cannot be read.
+#[derive(Debug, Default)]
+pub struct Spools {
+    pub files: Vec<Spooled>,
+    pub read: Vec<PathBuf>,
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Office {
+    /// Where claimed originals may lie: our own spool, and one beside each outbox of another file system.
+    pub fn spools(&self) -> Vec<PathBuf> {
+        let mut spools = vec![self.places.spool()];
+        for exchange in self.settings.exchanges.values() {
+            let spool = self.spool_for(&exchange.outbox);
+            if !spools.contains(&spool) {
+                spools.push(spool);
+            }
+        }
+        spools
+    }
+
+    /// The spool that a file of this outbox can be renamed into.
+    fn spool_for(&self, outbox: &Path) -> PathBuf {
+        let spool = self.places.spool();
+        match self.disk.device(&spool).ok() == self.disk.device(outbox).ok() {
+            true => spool,
+            false => super::places::Places::spool_in(outbox),
+        }
+    }
+
+    /// Looks into all spools. Blocks.
+    pub fn spooled(&self) -> Spools {
+        let mut found = Spools::default();
+        for spool in self.spools() {
+            match spooled(self.disk.as_ref(), &spool) {
+                Ok(files) => {
+                    found.files.extend(files);
+                    found.read.push(spool);
+                }
+                Err(e) => found.unreadable.push((spool, e.to_string())),
+            }
+        }
+        found
+    }
+}

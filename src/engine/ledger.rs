@@ -1,0 +1,74 @@
+//! The store at work for its one clerk: the one writer. Everybody else sends it work and waits for the outcome.
+//! Start with [`Ledger::new`].
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::moment::Moment;
+use crate::store::{Body, Entry, Store, StoreTrouble};
+
+/// Work that waits for the clerk; more than this waits before it is even queued.
+const QUEUED_MAX: usize = 256;
+
+type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+/// A handle on the store. Its clerk ends when the last handle is gone.
+#[derive(Clone)]
+pub struct Ledger {
+    work: mpsc::Sender<Work>,
+}
+
+/// The store and the work that comes for it; it has to be run somewhere, one way or the other.
+pub struct Clerk {
+    store: Box<dyn Store>,
+    work: mpsc::Receiver<Work>,
+}
+
+impl Clerk {
+    /// Works on a thread of its own, where a commit may take its time.
+    pub fn on_thread(mut self) -> std::io::Result<std::thread::JoinHandle<()>> {
+        std::thread::Builder::new().name("ledger".into()).spawn(move || {
+            while let Some(work) = self.work.blocking_recv() {
+                work(self.store.as_mut());
+            }
+        })
+    }
+
+    /// Works as a task, for a store that never blocks.
+    pub async fn run(mut self) {
+        while let Some(work) = self.work.recv().await {
+            work(self.store.as_mut());
+        }
+    }
+}
+
+impl Ledger {
+    pub fn new(store: Box<dyn Store>) -> (Ledger, Clerk) {
+        let (sender, work) = mpsc::channel(QUEUED_MAX);
+        (Ledger { work: sender }, Clerk { store, work })
+    }
+
+    /// Does some work with the store and returns what it came to.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, StoreTrouble> + Send + 'static,
+    ) -> Result<T, StoreTrouble> {
+        let (sender, receiver) = oneshot::channel();
+        let work: Work = Box::new(move |store| {
+            // Nobody waits any more only when the daemon stops.
+            let _ = sender.send(work(store));
+        });
+        if self.work.send(work).await.is_err() {
+            return Err(gone());
+        }
+        receiver.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Appends to the journal; on disk when this returns.
+    pub async fn append(&self, at: Moment, bodies: Vec<Body>) -> Result<Vec<Entry>, StoreTrouble> {
+        self.with(move |store| store.append(store.head(), at, &bodies)).await
+    }
+}
+
+fn gone() -> StoreTrouble {
+    StoreTrouble::Unusable { attempted: "use", path: String::new(), reason: "its clerk has gone".into() }
+}

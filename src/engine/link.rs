@@ -1,0 +1,197 @@
+//! One endpoint's session, shared by all its routes: made when somebody needs it, thrown away at the first doubt,
+//! made anew with backoff. One line in the log per change between reachable and not.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::site::Surroundings;
+use crate::domain::identity::EndpointName;
+use crate::domain::patience::backoff;
+use crate::transport::{Connect, FarSide, Trouble};
+
+/// Spent sessions that wait to be closed; more are just dropped, which closes them too.
+const CLOSING_MAX: usize = 8;
+
+/// Different troubles that are told between one good connection and the next.
+const TOLD_MAX: usize = 8;
+
+enum Line<S> {
+    Idle,
+    Up {
+        session: Arc<S>,
+        number: u64,
+    },
+    Down {
+        attempt: u64,
+        trouble: Trouble,
+    },
+    /// The link's task has ended.
+    Closed,
+}
+
+/// The link to one endpoint.
+pub struct Link<C: Connect> {
+    pub endpoint: EndpointName,
+    /// Never held across an await. A `watch` would do, but it wakes those who wait in an order of its own choosing.
+    line: Mutex<Line<C::Session>>,
+    changed: Notify,
+    wanted: Notify,
+    closing: mpsc::Sender<Arc<C::Session>>,
+}
+
+/// A session, lent to one piece of work.
+pub struct Lease<S> {
+    pub session: Arc<S>,
+    number: u64,
+}
+
+impl<C: Connect> Link<C> {
+    /// The link, and its task, which ends when `stop` is cancelled.
+    pub fn new(
+        endpoint: EndpointName,
+        connect: C,
+        surroundings: Surroundings,
+        stop: CancellationToken,
+    ) -> (Arc<Link<C>>, impl Future<Output = ()> + Send) {
+        let (closing, to_close) = mpsc::channel(CLOSING_MAX);
+        let (changed, wanted) = (Notify::new(), Notify::new());
+        let link = Arc::new(Link { endpoint, line: Mutex::new(Line::Idle), changed, wanted, closing });
+        (link.clone(), link.keep(connect, surroundings, to_close, stop))
+    }
+
+    /// A session: the one there is, or the next that can be made. Errors: what the next try came to.
+    pub async fn lease(&self) -> Result<Lease<C::Session>, Trouble> {
+        let tried = match &*self.line() {
+            Line::Down { attempt, .. } => *attempt,
+            Line::Idle | Line::Up { .. } | Line::Closed => 0,
+        };
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            match &*self.line() {
+                Line::Up { session, number } => return Ok(Lease { session: session.clone(), number: *number }),
+                Line::Down { attempt, trouble } if *attempt > tried => return Err(trouble.clone()),
+                Line::Closed => return Err(Trouble::Unreachable("the daemon is stopping".into())),
+                Line::Down { .. } | Line::Idle => self.wanted.notify_one(),
+            }
+            changed.await;
+        }
+    }
+
+    /// Says what became of some work: after some troubles the session is not to be trusted any more.
+    pub fn note(&self, lease: &Lease<C::Session>, trouble: &Trouble) {
+        match trouble {
+            Trouble::Refused(_) | Trouble::Missing | Trouble::GaveUp(_) => return,
+            _ => {}
+        }
+        let spent = {
+            let mut line = self.line();
+            match &*line {
+                Line::Up { session, number } if *number == lease.number => {
+                    let spent = session.clone();
+                    *line = Line::Idle;
+                    Some(spent)
+                }
+                _ => None,
+            }
+        };
+        if let Some(session) = spent {
+            self.changed.notify_waiters();
+            warn!(endpoint = %self.endpoint, %trouble, "connection given up, a new one will be made");
+            // A full queue: the session is dropped here instead, which ends it too.
+            let _ = self.closing.try_send(session);
+        }
+    }
+
+    /// Whether there is a session now.
+    pub fn is_up(&self) -> bool {
+        matches!(&*self.line(), Line::Up { .. })
+    }
+
+    /// What keeps us from the far side, if anything.
+    pub fn trouble(&self) -> Option<String> {
+        match &*self.line() {
+            Line::Down { trouble, .. } => Some(trouble.to_string()),
+            Line::Idle | Line::Up { .. } | Line::Closed => None,
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line<C::Session>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what the line was before.
+    fn say(&self, now: Line<C::Session>) -> Line<C::Session> {
+        let before = std::mem::replace(&mut *self.line(), now);
+        self.changed.notify_waiters();
+        before
+    }
+
+    async fn keep(
+        self: Arc<Self>,
+        connect: C,
+        surroundings: Surroundings,
+        mut to_close: mpsc::Receiver<Arc<C::Session>>,
+        stop: CancellationToken,
+    ) {
+        let (mut attempt, mut failures) = (0, 0);
+        let mut told: Vec<String> = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(session) = to_close.recv() => {
+                    session.close().await;
+                    continue;
+                }
+                () = self.wanted.notified() => {}
+            }
+            if matches!(&*self.line(), Line::Up { .. }) {
+                continue;
+            }
+            if failures > 0 {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(backoff(failures, surroundings.share())) => {}
+                }
+            }
+            attempt += 1;
+            let made = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                made = connect.connect() => made,
+            };
+            match made {
+                Ok(session) => {
+                    info!(endpoint = %self.endpoint, after_failures = failures, "connected");
+                    failures = 0;
+                    told.clear();
+                    self.say(Line::Up { session: Arc::new(session), number: attempt });
+                }
+                Err(trouble) => {
+                    failures = failures.saturating_add(1);
+                    // One line per kind of trouble, not per try, also where two take turns.
+                    let text = trouble.to_string();
+                    if told.len() < TOLD_MAX && !told.contains(&text) {
+                        if trouble.needs_a_person() {
+                            error!(endpoint = %self.endpoint, %trouble, "cannot log in, a person must act");
+                        } else {
+                            warn!(endpoint = %self.endpoint, %trouble, "far side not reachable, trying again and again");
+                        }
+                        told.push(text);
+                    }
+                    self.say(Line::Down { attempt, trouble });
+                }
+            }
+        }
+        let last = self.say(Line::Closed);
+        if let Line::Up { session, .. } = last {
+            session.close().await;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Where things lie in the state folder:
+//!
+//! ```text
+//! spool/<municipality>.<exchange>.<file id>.<name>         claimed originals, until the exchange ends
+//! archive/<exchange>/<municipality>/<file id>/query        the copy that is sent
+//! archive/<exchange>/<municipality>/replies/<transfer id>-<hash>/<name>   replies, metadata beside
+//! archive/receipts/<hash>.<name>                           receipts
+//! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
+//! sluse.lock                                               held by the one writer
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::exchange::fact::Arrival;
+use crate::domain::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
+
+/// The state folder.
+#[derive(Clone, Debug)]
+pub struct Places {
+    state: PathBuf,
+}
+
+impl Places {
+    pub fn new(state: &Path) -> Places {
+        Places { state: state.to_owned() }
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("sluse.lock")
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        self.state.join("spool")
+    }
+
+    pub fn archive(&self) -> PathBuf {
+        self.state.join("archive")
+    }
+
+    pub fn refused(&self) -> PathBuf {
+        self.state.join("refused")
+    }
+
+    /// The spool beside an outbox that lies on another file system, where no rename reaches ours.
+    pub fn spool_in(outbox: &Path) -> PathBuf {
+        outbox.join(".spool")
+    }
+
+    /// The copy of a query that is sent.
+    pub fn query(&self, route: &Route, id: FileId) -> PathBuf {
+        self.archived(route).join(id.to_string()).join("query")
+    }
+
+    /// A reply that is being fetched.
+    pub fn reply_part(&self, route: &Route, transfer: TransferId) -> PathBuf {
+        self.archived(route).join("replies").join(format!("{transfer}.part"))
+    }
+
+    /// A fetched reply.
+    pub fn reply(&self, arrival: &Arrival) -> PathBuf {
+        let folder = format!("{}-{}", arrival.transfer, arrival.hash.short());
+        self.archived(&arrival.route).join("replies").join(folder).join(arrival.name.as_str())
+    }
+
+    pub fn receipt(&self, name: &RemoteName, hash: ContentHash) -> PathBuf {
+        self.archive().join("receipts").join(format!("{}.{name}", hash.short()))
+    }
+
+    /// A refused file, and the sentence beside it.
+    pub fn refused_file(&self, route: &Route, id: FileId, name: &str) -> (PathBuf, PathBuf) {
+        let folder = self.refused().join(route.exchange.as_str()).join(route.municipality.to_string());
+        let name = format!("{}.{name}", short_id(id));
+        (folder.join(&name), folder.join(format!("{name}.why.txt")))
+    }
+
+    fn archived(&self, route: &Route) -> PathBuf {
+        self.archive().join(route.exchange.as_str()).join(route.municipality.to_string())
+    }
+}
+
+/// The first group of an id: enough for people and, unless they are unlucky, for commands.
+pub fn short_id(id: FileId) -> String {
+    id.to_string().chars().take(8).collect()
+}

@@ -1,0 +1,242 @@
+//! What people see of the engine: plain values, made on request, so that nobody reads its state. All of it can be
+//! shown: no personal data.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::change::ChangeSummary;
+use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::{Exchange, Fact, State};
+use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, ExchangeName, FileId, Route};
+use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
+use crate::outbox::Waiting;
+
+/// The whole house at one moment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub at: Moment,
+    /// Whether a daemon answered; without one nothing happens by itself.
+    pub daemon_runs: bool,
+    pub endpoints: Vec<EndpointLine>,
+    pub routes: Vec<RouteLine>,
+    /// What lies in the outboxes and was not taken.
+    pub outbox: Vec<Waiting>,
+    pub refused: Vec<RefusedFile>,
+    /// Where the refused files lie, as a path: below it by exchange and municipality.
+    pub refused_folder: String,
+    /// Folders that queries pass and that cannot be read.
+    pub unreadable: Vec<UnreadableFolder>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndpointLine {
+    pub name: EndpointName,
+    /// None: reachable, or not tried yet.
+    pub trouble: Option<String>,
+    /// The last good listing of IN.
+    pub listed_at: Option<Moment>,
+    /// Files in IN that are for others.
+    pub foreign: u64,
+    /// Files in IN that look like ours and cannot be taken, and why.
+    pub waiting: Vec<(String, String)>,
+}
+
+/// One municipality of one exchange: where its stories stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RouteLine {
+    pub exchange: ExchangeName,
+    pub endpoint: EndpointName,
+    pub municipality: MunicipalityCode,
+    pub name: String,
+    /// Every story that is not at its end, the most urgent first: what waits for a person, then what is overdue,
+    /// then the oldest.
+    pub open: Vec<ExchangeLine>,
+    /// The last few stories that are at their end, the latest first.
+    pub ended: Vec<ExchangeLine>,
+    /// The latest query, if the hub rejected it or it was unfit: nothing was asked, and no newer query followed.
+    pub unasked: Option<ExchangeLine>,
+}
+
+impl RouteLine {
+    /// The story that counts most now. None: there never was one.
+    pub fn foremost(&self) -> Option<&ExchangeLine> {
+        self.open.first().or(self.ended.first())
+    }
+
+    /// How many of its stories wait for a person.
+    pub fn waiting_for_person(&self) -> usize {
+        self.open.iter().filter(|line| line.waits_for_person).count()
+    }
+}
+
+/// One exchange in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeLine {
+    pub id: FileId,
+    pub begun: Moment,
+    /// Of its query; None: it began with an unfit file, or with a reply that nobody asked for.
+    pub payment_date: Option<Date>,
+    pub state: String,
+    pub since: Moment,
+    pub waits_for_person: bool,
+    pub next: String,
+    pub deadline: Option<Moment>,
+    pub overdue: bool,
+    /// Why the next step has not succeeded yet.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusedFile {
+    pub exchange: String,
+    pub municipality: String,
+    pub name: String,
+    /// The first sentence of why; None: the journal does not know the file.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnreadableFolder {
+    /// None: it is everybody's.
+    pub municipality: Option<MunicipalityCode>,
+    pub folder: String,
+    pub why: String,
+}
+
+/// Something that waits for a person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldItem {
+    pub id: FileId,
+    pub route: Route,
+    pub state: String,
+    pub since: Moment,
+    /// The query that it is about; None: there is none.
+    pub query: Option<HeldQuery>,
+    /// The reply that it is about; None: the query is what waits.
+    pub reply: Option<HeldReply>,
+    /// The other query for the same payment date or month, if that is the reason.
+    pub other: Option<OtherQuery>,
+    pub reasons: Vec<String>,
+    pub summary: Option<ChangeSummary>,
+    pub choice: Choice,
+    /// What a decision on this is bound to: void when anything has moved on.
+    pub seen: String,
+}
+
+/// A query, as it is told to whoever decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldQuery {
+    /// Its name in the outbox.
+    pub file: String,
+    pub delivery: DeliveryNumber,
+    pub payment_date: Date,
+}
+
+/// A reply, as it is told to whoever decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldReply {
+    /// Its name in IN and in the archive.
+    pub file: String,
+    /// None: it has none that can be read.
+    pub delivery: Option<DeliveryNumber>,
+}
+
+/// The query that was there before a second one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherQuery {
+    pub id: FileId,
+    pub state: String,
+    pub payment_date: Date,
+    /// False: only the month is the same.
+    pub is_same_date: bool,
+}
+
+/// What a person can decide of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    ApproveOrRefuse,
+    /// What is unfit cannot be approved.
+    RefuseOnly,
+    /// In doubt: sent, or not sent.
+    Settle,
+    /// Its journal says something impossible; no decision can follow.
+    Nothing,
+}
+
+/// One exchange's whole story, from the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Story {
+    pub id: FileId,
+    pub route: Route,
+    pub state: String,
+    pub next: String,
+    /// When the other side's next step is due.
+    pub deadline: Option<Moment>,
+    pub overdue: bool,
+    /// Why the next step has not succeeded yet. None also where no daemon runs.
+    pub trouble: Option<String>,
+    pub held: Option<HeldItem>,
+    pub entries: Vec<StoryEntry>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoryEntry {
+    pub seq: u64,
+    pub at: Moment,
+    /// None: written by another version, not understood by this one.
+    pub fact: Option<Fact>,
+}
+
+impl HeldItem {
+    /// None: it does not wait for a person. `other` is not filled in: the exchange does not know the others.
+    pub fn of(exchange: &Exchange, broken: Option<&str>, register_head: u64) -> Option<HeldItem> {
+        let (reasons, choice) = match (broken, exchange.held(), &exchange.state) {
+            (Some(what), _, _) => (vec![HoldReason::Impossible { what: what.to_owned() }], Choice::Nothing),
+            (None, Some(reasons), _) if reasons.iter().all(HoldReason::can_be_approved) => {
+                (reasons, Choice::ApproveOrRefuse)
+            }
+            (None, Some(reasons), _) => (reasons, Choice::RefuseOnly),
+            (None, None, State::InDoubt { .. }) => (Vec::new(), Choice::Settle),
+            (None, None, _) => return None,
+        };
+        let mut shown: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        if let State::InDoubt { trouble, .. } = &exchange.state {
+            shown.push(format!("whether the trigger was made is unknown: {trouble}"));
+        }
+        let summary = match &exchange.state {
+            State::ReplyHeld { summary, .. } => summary.clone(),
+            _ => None,
+        };
+        Some(HeldItem {
+            id: exchange.id,
+            route: exchange.route.clone(),
+            state: exchange.state.name().to_owned(),
+            since: exchange.since,
+            query: exchange.query().map(|query| HeldQuery {
+                file: query.original_name.clone(),
+                delivery: query.delivery,
+                payment_date: query.payment_date,
+            }),
+            reply: exchange
+                .arrivals
+                .last()
+                .filter(|_| matches!(exchange.state, State::ReplyHeld { .. }))
+                .map(|arrival| HeldReply { file: arrival.name.to_string(), delivery: arrival.delivery }),
+            other: None,
+            choice,
+            reasons: shown,
+            summary,
+            seen: seen(exchange, register_head),
+        })
+    }
+}
+
+/// A short mark of the exchange's state, its reply and the register behind it: what a decision is bound to.
+pub fn seen(exchange: &Exchange, register_head: u64) -> String {
+    let reply = exchange.arrivals.last().map(|arrival| arrival.hash.to_string()).unwrap_or_default();
+    let mark =
+        format!("{}|{}|{}|{reply}|{register_head}", exchange.id, exchange.state.name(), exchange.since.as_micros());
+    ContentHash::of(mark.as_bytes()).short()
+}

@@ -4,6 +4,7 @@ pub mod config;
 pub mod domain;
 pub mod durable;
 pub mod engine;
+pub mod hub;
 pub mod outbox;
 pub mod pipeline;
 pub mod store;

@@ -1,0 +1,287 @@
+//! The command line: every command with its options and its help. What a command does is in [`super`].
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+
+use super::held::Called;
+use super::hub_args::HubArgs;
+use super::register::Format;
+use crate::domain::identity::ExchangeName;
+use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
+
+const SETTINGS_FILE: &str = "/etc/sluse/sluse.toml";
+const SETTINGS_VARIABLE: &str = "SLUSE_CONFIG";
+
+/// Carries municipal queries for withholding agreements to Udbetaling Danmark and brings the replies home.
+///
+/// Nothing is lost, nothing is sent twice, and `sluse status` says where everything is.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sluse",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 fine, 1 found something wrong, 2 usage \
+or configuration."
+)]
+pub struct Cli {
+    /// The settings file
+    #[arg(long, global = true, value_name = "FILE", env = SETTINGS_VARIABLE, default_value = SETTINGS_FILE)]
+    pub config: PathBuf,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// How commands are to be shown so that they reach the same house. `environment` is asked for `SLUSE_CONFIG`.
+    pub fn called(&self, environment: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Called {
+        let is_implied =
+            environment(SETTINGS_VARIABLE).map_or(self.config == Path::new(SETTINGS_FILE), |path| self.config == path);
+        Called::with((!is_implied).then_some(self.config.as_path()))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon: takes queries, sends them, fetches and applies replies, until it is told to stop
+    Run,
+    /// Check the settings and what they name on this machine; all mistakes at once
+    Check,
+    /// Where everything stands: one line per municipality, the far side, outboxes, refused files
+    ///
+    /// Exit status 1 if something waits for a person or is overdue, the latest query of a municipality was unfit or
+    /// rejected, the far side or a folder cannot be reached, or the daemon does not run.
+    #[command(
+        after_help = "Examples:\n  sluse status\n  sluse status 0751\n  sluse status --json | jq '.routes[] | select(any(.open[]; .overdue))'"
+    )]
+    Status {
+        /// A municipality's code, for its part in full
+        municipality: Option<MunicipalityCode>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// The whole story of one exchange, milestone by milestone, and what comes next
+    #[command(
+        after_help = "Examples:\n  sluse explain 0751\n  sluse explain 0751 --all\n  sluse explain 3f0f9a2e\n  sluse explain BETADM_FORESP_0751_20261201_0042.txt"
+    )]
+    Explain {
+        /// A file's name here or there, an exchange's id or its beginning, or a municipality's code (what is open, and
+        /// the latest)
+        what: String,
+        /// Every exchange of the municipality, one line each
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Compose a query by the layout and put it into the outbox
+    #[command(after_help = "Example:\n  sluse query 0751 --payment-date 2026-12-31")]
+    Query {
+        /// A municipality's code
+        municipality: MunicipalityCode,
+        /// The day of the payment, as 2026-12-31
+        #[arg(long, value_name = "DATE", value_parser = day)]
+        payment_date: Date,
+        /// Needed only where the municipality is in more than one exchange of the settings
+        #[arg(long, value_name = "NAME")]
+        exchange: Option<ExchangeName>,
+    },
+    /// What waits for a person, why, and the commands by which it is decided
+    ///
+    /// Exit status 1 if anything does.
+    Held {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let pass what is held
+    Approve(Decision),
+    /// Turn down what is held: a query is not sent, a reply not applied; or give up waiting for a reply
+    Refuse(Decision),
+    /// Say whether the trigger of an exchange in doubt was made
+    #[command(
+        after_help = "Ask the operator of the far side first. An exchange that is settled as not sent is refused; its query \
+may be put into the outbox again."
+    )]
+    Settle {
+        #[command(flatten)]
+        decision: Decision,
+        #[command(flatten)]
+        sent: Sent,
+    },
+    /// The agreements of the register, as they are or as they were
+    #[command(after_help = "Examples:\n  sluse register 0751\n  sluse register --valid-on 2026-12-31 --format csv\n  \
+sluse register 0751 --known-at 2026-11-01T12:00 --json\n\nCPR numbers are masked. With --full they are not, which is \
+journalled with who and why.")]
+    Register(Register),
+    /// A hub to test against: Serviceplatformen's mailroom, with UDK Debitor answering
+    Hub(HubArgs),
+    /// See it work: hub, daemon and whole rounds in a folder of their own
+    Demo(Demo),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// As JSON, with times in UTC
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Decision {
+    /// The exchange's id, or an unambiguous beginning of at least 4 characters
+    pub id: String,
+    /// Why: kept in the journal beside who and when; without personal data
+    #[arg(long)]
+    pub reason: String,
+    /// The mark that `held` showed; the decision is void if anything has moved on since
+    #[arg(long, value_name = "MARK")]
+    pub seen: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Sent {
+    /// The trigger was made: Sluse waits for receipt and reply
+    #[arg(long)]
+    pub sent: bool,
+    /// The trigger was not made, and will not be: the query is refused
+    #[arg(long)]
+    pub not_sent: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Register {
+    /// A municipality's code; all without it
+    pub municipality: Option<MunicipalityCode>,
+    /// Only of this exchange of the settings
+    #[arg(long, value_name = "NAME")]
+    pub exchange: Option<ExchangeName>,
+    /// Only agreements in force on this day
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub valid_on: Option<Date>,
+    /// As it was believed then: a time in Denmark or RFC 3339; a bare date is the beginning of that day
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub known_at: Option<Moment>,
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// CPR numbers in full
+    #[arg(long, requires = "reason")]
+    pub full: bool,
+    /// Why they are needed: kept in the journal beside who and when
+    #[arg(long, requires = "full")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How many municipalities, in the order of their codes
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=98))]
+    pub municipalities: u32,
+    /// How many agreements each has
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub agreements: u32,
+    /// How many queries each municipality sends, one after the other
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Keep everything in this folder, to look at it afterwards
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+fn day(text: &str) -> Result<Date, &'static str> {
+    let is_bare = text.len() == "2026-12-31".len();
+    text.parse().ok().filter(|_| is_bare).ok_or("expected a date such as 2026-12-31")
+}
+
+fn moment(text: &str) -> Result<Moment, &'static str> {
+    text.parse().map_err(|_| "expected a date such as 2026-12-31, or a time such as 2026-12-31T12:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_is_told_in_help_is_understood() {
+        for line in [
+            "sluse status",
+            "sluse --config /tmp/x.toml status 0751 --json",
+            "sluse status --config /tmp/x.toml",
+            "sluse explain 3f0f9a2e",
+            "sluse query 0751 --payment-date 2026-12-31 --exchange sf2530",
+            "sluse held --json",
+            "sluse approve 3f0f --reason why --seen 0123456789ab",
+            "sluse refuse 3f0f --reason why",
+            "sluse settle 3f0f --not-sent --reason why",
+            "sluse register 0751 --known-at 2026-11-01T12:00 --json",
+            "sluse register --valid-on 2026-12-31 --format csv --full --reason why",
+            "sluse hub --root /srv/hub --mailroom-only --users KY,AB",
+            "sluse demo --municipalities 98 --rounds 1",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn a_wrong_date_is_told_in_our_own_words() {
+        for (line, said) in [
+            ("sluse query 0751 --payment-date 31.12.2026", "expected a date such as 2026-12-31"),
+            ("sluse query 0751 --payment-date 2026-02-30", "expected a date such as 2026-12-31"),
+            ("sluse register --valid-on 2026-12-31T10:00", "expected a date such as 2026-12-31"),
+            ("sluse register --known-at yesterday", "or a time such as 2026-12-31T12:00"),
+        ] {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(error.contains(said), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_decision_is_taken_without_a_reason_and_no_register_is_shown_in_full_without_one() {
+        for (line, kind) in [
+            ("sluse approve 3f0f", ErrorKind::MissingRequiredArgument),
+            ("sluse settle 3f0f --reason why", ErrorKind::MissingRequiredArgument),
+            ("sluse settle 3f0f --sent --not-sent --reason why", ErrorKind::ArgumentConflict),
+            ("sluse register --full", ErrorKind::MissingRequiredArgument),
+            ("sluse register --json --format csv", ErrorKind::ArgumentConflict),
+            ("sluse status 0752", ErrorKind::ValueValidation),
+            ("sluse check --connect", ErrorKind::UnknownArgument),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_shown_command_names_the_settings_only_where_the_next_call_would_not_find_them() {
+        let called = |line: &str, variable: Option<&str>| {
+            let variable = variable.map(std::ffi::OsString::from);
+            parse(line).unwrap().called(&move |_| variable.clone()).command("held")
+        };
+
+        assert_eq!(called("sluse held --config /etc/sluse/sluse.toml", None), "sluse held");
+        assert_eq!(called("sluse --config /tmp/x.toml held", None), "sluse --config /tmp/x.toml held");
+        assert_eq!(called("sluse --config /tmp/x.toml held", Some("/tmp/x.toml")), "sluse held");
+        assert_eq!(
+            called("sluse --config /etc/sluse/sluse.toml held", Some("/tmp/x.toml")),
+            "sluse --config /etc/sluse/sluse.toml held"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! The whole story of an exchange, milestone by milestone, what comes next, and where a person must act, how.
+//! Start with [`show`].
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::held::{self, Called};
+use super::sentence;
+use super::status::deadline;
+use super::text::{Cell, Look, Table, Tone, minute, municipality, paragraph, second, tone_of};
+use crate::engine::places::short_id;
+use crate::engine::snapshot::{ExchangeLine, Story};
+use crate::outbox::Waiting;
+
+/// One thing that is told, as JSON: a story, or a file that waits.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    Story(Box<Story>),
+    InOutbox { in_outbox: Waiting },
+}
+
+/// Everything that is told, as JSON has it.
+pub fn told(stories: Vec<Story>, waiting: Vec<Waiting>) -> Vec<Told> {
+    let waiting = waiting.into_iter().map(|in_outbox| Told::InOutbox { in_outbox });
+    stories.into_iter().map(|story| Told::Story(Box::new(story))).chain(waiting).collect()
+}
+
+/// Stories as they are given, oldest first.
+pub fn show(stories: &[Story], look: Look, called: &Called) -> String {
+    stories.iter().map(|story| one(story, look, called)).collect::<Vec<_>>().join("\n")
+}
+
+/// What lies in an outbox under this name, as `status` says it.
+pub fn in_outbox(waiting: &[Waiting]) -> String {
+    let line = |waiting: &Waiting| {
+        let place = waiting.municipality.map_or("elsewhere".to_owned(), municipality);
+        paragraph("In the outbox: ", &format!("{place}, {}: {}.", waiting.name, waiting.why))
+    };
+    waiting.iter().map(line).collect()
+}
+
+/// Every exchange of a municipality, one line each.
+pub fn list(exchanges: &[ExchangeLine], look: Look) -> String {
+    let mut table = Table::new(["EXCHANGE", "BEGAN", "PAYMENT DATE", "STATE", "NEXT"]);
+    for line in exchanges {
+        let asked = line.payment_date.map(|date| date.to_string()).unwrap_or_default();
+        table.row([
+            short_id(line.id).into(),
+            minute(line.begun).into(),
+            asked.into(),
+            Cell::toned(tone_of(&line.state), &line.state),
+            (&line.next).into(),
+        ]);
+    }
+    table.show(look)
+}
+
+/// That nothing goes by this name.
+pub fn nothing(what: &str) -> String {
+    if let Ok(code) = what.parse() {
+        return format!("{} has no story yet: no query of it was taken, and no reply came", municipality(code));
+    }
+    format!(
+        "nothing goes by the name {what:?}; expected a file's name as it is or was in the outbox, in OUT, in IN or in \
+         refused/, an exchange's id or at least 4 characters of its beginning, or a municipality's code"
+    )
+}
+
+fn one(story: &Story, look: Look, called: &Called) -> String {
+    let heading = format!("{}, {}", municipality(story.route.municipality), story.route.exchange);
+    let state = look.paint(tone_of(&story.state), &story.state);
+    let mut shown = format!("{}: {state}\n", look.paint(Tone::Strong, &heading));
+    let _ = writeln!(shown, "Exchange {}; Danish local time.\n", story.id);
+    for entry in &story.entries {
+        let told = match &entry.fact {
+            Some(fact) => sentence::of(fact, story.entries.first().and_then(|first| first.fact.as_ref())),
+            None => format!(
+                "Another version of Sluse wrote this; this one does not understand it (journal entry {}).",
+                entry.seq
+            ),
+        };
+        shown.push_str(&paragraph(&format!("{}  ", second(entry.at)), &told));
+    }
+    let _ = write!(shown, "\n{}", paragraph("Next: ", &format!("{}.", story.next)));
+    if let Some(by) = story.deadline {
+        let tone = if story.overdue { Tone::Bad } else { Tone::Plain };
+        let text = paragraph("Deadline: ", &format!("{}.", deadline(by, story.overdue)));
+        let _ = writeln!(shown, "{}", look.paint(tone, text.trim_end()));
+    }
+    if let Some(trouble) = &story.trouble {
+        shown.push_str(&paragraph("Not yet: ", &format!("{trouble}.")));
+    }
+    if let Some(item) = &story.held {
+        let _ = write!(shown, "\nIt waits for a person:\n{}", held::block(item, called));
+    }
+    shown
+}

@@ -1,0 +1,293 @@
+//! What a person sees: the command line ([`cli`]), the way to the engine ([`desk`]), and how answers look. It reads
+//! what the engine answers and never its state. Start with [`answer`].
+//!
+//! Exit status: 0 fine, 1 found something wrong, 2 usage or configuration.
+
+pub mod check;
+pub mod cli;
+pub mod desk;
+pub mod explain;
+pub mod held;
+pub mod hub_args;
+pub mod register;
+pub mod run;
+pub mod sentence;
+pub mod status;
+pub mod text;
+pub mod trial;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::config::{Depth, Settings};
+use crate::domain::municipality::MunicipalityCode;
+use crate::engine::control::{Answer, RegisterRequest, Request};
+use crate::engine::decide::{Ask, Verdict};
+use crate::engine::snapshot::{HeldItem, Snapshot};
+use cli::{Cli, Command, Decision};
+use desk::{Desk, DeskTrouble};
+use held::Called;
+use hub_args::HubJob;
+use register::{Format, Listing};
+use text::Look;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Fine,
+    /// Something that a person should see to.
+    Wrong,
+}
+
+/// Why a command came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was asked for cannot be: exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Wrong(String),
+    #[error(transparent)]
+    Desk(#[from] DeskTrouble),
+    #[error("cannot write the answer: {0}")]
+    Output(io::Error),
+}
+
+/// Does what the command line says.
+pub fn answer(cli: Cli) -> ExitCode {
+    let environment = |name: &str| std::env::var(name).ok();
+    let raw_environment = |name: &str| std::env::var_os(name);
+    let called = cli.called(&raw_environment);
+    match cli.command {
+        Command::Hub(args) => match args.job() {
+            Ok(HubJob::Counted(text)) => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+            Ok(HubJob::Run(settings)) => exit(trial::hub(*settings)),
+            Err(why) => exit(Err(Failure::Usage(why))),
+        },
+        Command::Demo(demo) => exit(trial::demo(demo)),
+        Command::Check => match check::check(&cli.config, &environment) {
+            Ok(text) => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+            Err(mistakes) => exit_with_mistakes(&mistakes),
+        },
+        Command::Run => match Settings::read(&cli.config, &environment, Depth::Files) {
+            Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
+            Ok(settings) => run::run(settings),
+        },
+        command => match Settings::read(&cli.config, &environment, Depth::Values) {
+            Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
+            Ok(settings) => {
+                let look = Look::of(io::stdout().is_terminal(), &raw_environment);
+                let mut out = io::BufWriter::new(io::stdout().lock());
+                let mut call = Call { desk: Desk::open(&settings), look, called, out: &mut out };
+                exit(call.answer(command))
+            }
+        },
+    }
+}
+
+/// One command at the desk: whom it asks, how it shows, and where to.
+struct Call<'s, 'w> {
+    desk: Desk<'s>,
+    look: Look,
+    called: Called,
+    out: &'w mut dyn Write,
+}
+
+impl Call<'_, '_> {
+    fn answer(&mut self, command: Command) -> Result<Found, Failure> {
+        match command {
+            Command::Status { municipality: None, json } => self.status(json.json),
+            Command::Status { municipality: Some(code), json } => self.status_of(code, json.json),
+            Command::Explain { what, all: true, json } => self.list(&what, json.json),
+            Command::Explain { what, all: false, json } => self.explain(what, json.json),
+            Command::Held { json } => self.held(json.json),
+            Command::Approve(decision) => self.decide(decision, Verdict::Approve),
+            Command::Refuse(decision) => self.decide(decision, Verdict::Refuse),
+            Command::Settle { decision, sent } => {
+                self.decide(decision, if sent.sent { Verdict::SettleSent } else { Verdict::SettleNotSent })
+            }
+            Command::Query { municipality, payment_date, exchange } => {
+                match self.desk.ask(Request::Query { exchange, municipality, payment_date })? {
+                    Answer::Composed { path } => {
+                        let later = self.later();
+                        self.show(&format!("The query lies in the outbox: {path}\n{later}"), Found::Fine)
+                    }
+                    _ => Err(DeskTrouble::Misplaced.into()),
+                }
+            }
+            Command::Register(register) => self.register(register),
+            Command::Run | Command::Check | Command::Hub(_) | Command::Demo(_) => {
+                Err(Failure::Usage("this command does not ask the engine".to_owned()))
+            }
+        }
+    }
+
+    fn status(&mut self, as_json: bool) -> Result<Found, Failure> {
+        let snapshot = self.snapshot()?;
+        let found = if status::is_fine(&snapshot) { Found::Fine } else { Found::Wrong };
+        let shown = match as_json {
+            true => json(&snapshot)?,
+            false => status::overview(&snapshot, self.look, &self.called),
+        };
+        self.show(&shown, found)
+    }
+
+    fn status_of(&mut self, code: MunicipalityCode, as_json: bool) -> Result<Found, Failure> {
+        let Some(part) = status::part_of(self.snapshot()?, code) else {
+            return Err(Failure::Usage(format!("the settings name no exchange of {}", text::municipality(code))));
+        };
+        let found = if status::is_fine(&part) { Found::Fine } else { Found::Wrong };
+        let shown = match as_json {
+            true => json(&part)?,
+            false => status::of(code, &part, &self.items()?, self.look, &self.called),
+        };
+        self.show(&shown, found)
+    }
+
+    fn explain(&mut self, what: String, as_json: bool) -> Result<Found, Failure> {
+        let (stories, waiting) = match self.desk.ask(Request::Explain { what: what.clone() })? {
+            Answer::Explained { stories, waiting } => (stories, waiting),
+            _ => return Err(DeskTrouble::Misplaced.into()),
+        };
+        let found = if stories.is_empty() && waiting.is_empty() { Found::Wrong } else { Found::Fine };
+        match (as_json, found) {
+            (true, _) => self.show(&json(&explain::told(stories, waiting))?, found),
+            (false, Found::Wrong) => Err(Failure::Wrong(explain::nothing(&what))),
+            (false, Found::Fine) => {
+                let told = [explain::in_outbox(&waiting), explain::show(&stories, self.look, &self.called)];
+                let told: Vec<_> = told.into_iter().filter(|part| !part.is_empty()).collect();
+                self.show(&told.join("\n"), found)
+            }
+        }
+    }
+
+    fn list(&mut self, what: &str, as_json: bool) -> Result<Found, Failure> {
+        let municipality: MunicipalityCode =
+            what.parse().map_err(|e| Failure::Usage(format!("--all lists a municipality's exchanges: {e}")))?;
+        let exchanges = match self.desk.ask(Request::List { municipality })? {
+            Answer::Listed { exchanges } => exchanges,
+            _ => return Err(DeskTrouble::Misplaced.into()),
+        };
+        match (as_json, exchanges.is_empty()) {
+            (true, is_empty) => self.show(&json(&exchanges)?, if is_empty { Found::Wrong } else { Found::Fine }),
+            (false, true) => Err(Failure::Wrong(explain::nothing(what))),
+            (false, false) => self.show(&explain::list(&exchanges, self.look), Found::Fine),
+        }
+    }
+
+    /// When what was just done has its effect, where that is not now.
+    fn later(&self) -> &'static str {
+        match self.desk.daemon_answered() {
+            true => "",
+            false => "The daemon does not run: it happens when the daemon runs again.\n",
+        }
+    }
+
+    fn held(&mut self, as_json: bool) -> Result<Found, Failure> {
+        let items = self.items()?;
+        let found = if items.is_empty() { Found::Fine } else { Found::Wrong };
+        let shown = if as_json { json(&items)? } else { held::show(&items, self.look, &self.called) };
+        self.show(&shown, found)
+    }
+
+    fn decide(&mut self, decision: Decision, verdict: Verdict) -> Result<Found, Failure> {
+        let Decision { id, reason, seen } = decision;
+        match self.desk.ask(Request::Decide(Ask { id, verdict, reason, seen }))? {
+            Answer::Decided { id, state, next } => {
+                let later = self.later();
+                self.show(&format!("Exchange {id} is now {state}. Next: {next}.\n{later}"), Found::Fine)
+            }
+            _ => Err(DeskTrouble::Misplaced.into()),
+        }
+    }
+
+    fn register(&mut self, asked: cli::Register) -> Result<Found, Failure> {
+        let format = if asked.json { Format::Json } else { asked.format };
+        let request = RegisterRequest {
+            exchange: asked.exchange,
+            municipality: asked.municipality,
+            valid_on: asked.valid_on,
+            known_at: asked.known_at,
+            full: asked.reason.filter(|_| asked.full),
+        };
+        let asked = request.clone();
+        let mut listing = Listing::new(self.out, format, self.look);
+        let mut written = Ok(());
+        let mut last = None;
+        self.desk.ask_each(Request::Register(request), &mut |answer| match answer {
+            Answer::Agreement(line) if written.is_ok() => written = listing.line(&line),
+            Answer::Agreement(_) => {}
+            other => last = Some(other),
+        })?;
+        let standing = match last {
+            Some(Answer::Agreements { standing, .. }) => standing,
+            Some(Answer::Mistaken { why }) => return Err(Failure::Usage(why)),
+            Some(Answer::Refused { why }) => return Err(DeskTrouble::Refused(why).into()),
+            _ => return Err(DeskTrouble::Misplaced.into()),
+        };
+        unless_gone(written.and_then(|()| listing.end(&asked, &standing)).and_then(|()| self.out.flush()))?;
+        Ok(Found::Fine)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Failure> {
+        match self.desk.ask(Request::Status)? {
+            Answer::Status(snapshot) => Ok(snapshot),
+            _ => Err(DeskTrouble::Misplaced.into()),
+        }
+    }
+
+    fn items(&self) -> Result<Vec<HeldItem>, Failure> {
+        match self.desk.ask(Request::Held)? {
+            Answer::Held { items } => Ok(items),
+            _ => Err(DeskTrouble::Misplaced.into()),
+        }
+    }
+
+    fn show(&mut self, shown: &str, found: Found) -> Result<Found, Failure> {
+        write_out(self.out, shown)?;
+        Ok(found)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::Output(e.into()))?;
+    Ok(format!("{text}\n"))
+}
+
+fn write_out(out: &mut dyn Write, shown: &str) -> Result<(), Failure> {
+    unless_gone(out.write_all(shown.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough (`sluse register | head`) is no failure.
+fn unless_gone(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(e)),
+        _ => Ok(()),
+    }
+}
+
+fn status_code(found: &Result<Found, Failure>) -> u8 {
+    match found {
+        Ok(Found::Fine) => 0,
+        Ok(Found::Wrong) | Err(Failure::Wrong(_) | Failure::Desk(_) | Failure::Output(_)) => 1,
+        Err(Failure::Usage(_)) => 2,
+    }
+}
+
+fn exit(found: Result<Found, Failure>) -> ExitCode {
+    if let Err(failure) = &found {
+        eprintln!("error: {}", text::printable(&failure.to_string()));
+    }
+    ExitCode::from(status_code(&found))
+}
+
+/// They come with places and line ends of their own.
+fn exit_with_mistakes(mistakes: &str) -> ExitCode {
+    eprint!("{mistakes}");
+    ExitCode::from(2)
+}

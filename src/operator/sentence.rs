@@ -1,0 +1,183 @@
+//! Every fact of an exchange as one sentence, for `sluse explain`: what happened, with names, sizes and numbers,
+//! on what evidence, and where a person decided, who and why. Start with [`of`].
+
+use super::text::{count, grouped};
+use crate::domain::change::ChangeSummary;
+use crate::domain::envelope::ReceiptOutcome;
+use crate::domain::exchange::Fact;
+use crate::domain::exchange::fact::{Accepted, Arrival, Belongs, Decision, Seen, TriggerWay};
+use crate::domain::exchange::hold::HoldReason;
+use crate::domain::moment::PaymentMonth;
+
+/// What happened, in a story that began with `first`. Without personal data, as facts are.
+pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
+    match fact {
+        Fact::Accepted(query) => accepted(query),
+        Fact::Unfit(unfit) => format!(
+            "{} was taken out of the outbox ({}, SHA-256 {}) and is unfit: {}.",
+            unfit.original_name,
+            count(unfit.size, "byte"),
+            unfit.hash.short(),
+            unfit.finding
+        ),
+        Fact::QueryHeld { reasons } => format!("The query is held, nothing is sent: {}.", joined(reasons)),
+        Fact::DataUploaded => "The data lies whole in OUT; its size was looked up there.".to_owned(),
+        Fact::DataGone => {
+            "The data was gone from OUT, or not whole, when the trigger was to be made; it is uploaded again."
+                .to_owned()
+        }
+        Fact::TriggerStaged { part } => {
+            format!("The trigger lies whole in OUT under the part name {part}, which nobody takes for a trigger.")
+        }
+        Fact::RenameUnavailable { why } => {
+            format!("The trigger cannot be made by a rename: {why}. It is written under its final name instead.")
+        }
+        Fact::TriggerIntended { way: TriggerWay::Rename { part } } => {
+            format!("Put on record before it was done: {part} is renamed to the trigger, by one request.")
+        }
+        Fact::TriggerIntended { way: TriggerWay::Write } => {
+            "Put on record before it was done: the trigger is written under its final name.".to_owned()
+        }
+        Fact::TriggerMade => "The trigger is visible: the query is submitted.".to_owned(),
+        Fact::TriggerNotMade { evidence } => {
+            format!("Proven: the trigger was not made, and that attempt can no longer make it ({evidence}).")
+        }
+        Fact::Doubted { trouble } => format!("It is unknown whether the trigger was made: {trouble}."),
+        Fact::TriggerFound { evidence } => format!("Proven: the trigger was made ({evidence})."),
+        Fact::Settled { sent, decision } => {
+            let verdict = if *sent { "made" } else { "not made" };
+            decided(decision, &format!("settled that the trigger was {verdict}"))
+        }
+        Fact::ReceiptRead { transfer, name, outcome, .. } => match outcome {
+            ReceiptOutcome::Success => {
+                format!("The hub's receipt {name} says that it has the query (transfer {transfer}).")
+            }
+            ReceiptOutcome::Failure { errors } => {
+                let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                format!("The hub's receipt {name} says that it failed (transfer {transfer}): {}.", said.join("; "))
+            }
+        },
+        Fact::ReplyFetched(arrival) => fetched(arrival),
+        Fact::ReplyHeld { reasons, summary, .. } => {
+            let would = summary.as_ref().map(|summary| format!(" It would change this: {}.", changes(summary)));
+            format!("The reply is held: {}.{}", joined(reasons), would.unwrap_or_default())
+        }
+        Fact::Approved { decision, seen } => decided(decision, &format!("approved it{}", having_seen(seen))),
+        Fact::Declined { decision } => decided(decision, "refused it"),
+        Fact::Applied { summary, delivery, as_of } => {
+            let delivery = delivery.map(|number| format!(" (delivery {number})")).unwrap_or_default();
+            format!("The register holds the reply{delivery}, as of {as_of}: {}.", changes(summary))
+        }
+        Fact::HandOverStaged { reply, changes, .. } => {
+            format!("Reply and change list lie in the inbox under part names, to become {reply} and {changes}.")
+        }
+        Fact::HandOverLost => {
+            "What was staged in the inbox is gone, and it was not handed over; it is staged again.".to_owned()
+        }
+        Fact::HandOverIntended => {
+            "Put on record before it was done: reply and change list get their names in the inbox; \
+                                   from here on the benefit system may take them."
+                .to_owned()
+        }
+        Fact::HandedOver => {
+            "Reply and change list were handed over: they stood in the inbox under their names.".to_owned()
+        }
+        Fact::CommandRan { exit: Some(exit) } => {
+            format!("The hand-over command ran and ended with exit status {exit}.")
+        }
+        Fact::CommandRan { exit: None } => "The hand-over command ran and was ended by a signal.".to_owned(),
+        Fact::Tidied { left } if left.is_empty() => "Nothing of this exchange is left on the far side.".to_owned(),
+        Fact::Tidied { left } => {
+            format!("The far side was tidied, but these files could not be removed there: {}.", left.join(", "))
+        }
+        Fact::SetAside => set_aside(first).to_owned(),
+    }
+}
+
+fn set_aside(first: Option<&Fact>) -> &'static str {
+    match first {
+        Some(Fact::Unfit(_)) => "The file lies in refused/, with the reason beside it.",
+        Some(Fact::ReplyFetched(_)) => {
+            "The reply is off the far side; it lies in the archive, and in refused/ with the reason beside it."
+        }
+        _ => "The query lies in refused/, with the reason beside it; what lay in OUT was cleared away.",
+    }
+}
+
+fn accepted(query: &Accepted) -> String {
+    let month = match query.payment_month {
+        month if month == PaymentMonth::of(query.payment_date) => String::new(),
+        month => format!(" (month {month})"),
+    };
+    format!(
+        "The query {} was taken out of the outbox ({}, SHA-256 {}): delivery {}, payment date {}{month}. It travels as {}.",
+        query.original_name,
+        count(query.size, "byte"),
+        query.hash.short(),
+        query.delivery,
+        query.payment_date,
+        query.remote_name
+    )
+}
+
+fn fetched(arrival: &Arrival) -> String {
+    let delivery = match arrival.delivery {
+        Some(number) => format!("delivery {number}"),
+        None => "no delivery number that can be read".to_owned(),
+    };
+    let belongs = match &arrival.belongs {
+        Belongs::Delivery => "It echoes the query's delivery number".to_owned(),
+        Belongs::Order => "It does not echo the query's delivery number, and is the first reply since".to_owned(),
+        Belongs::Unasked => "No query waits for it".to_owned(),
+        Belongs::Second { to } => format!("The query that it answers, exchange {to}, already has a reply"),
+        Belongs::ReusedTransfer { of } => format!("Exchange {of} had the same transfer id with other bytes"),
+    };
+    format!(
+        "The reply {} is in the archive ({}, SHA-256 {}): {delivery}, transfer {}. {belongs}.",
+        arrival.name,
+        count(arrival.size, "byte"),
+        arrival.hash.short(),
+        arrival.transfer
+    )
+}
+
+/// `12 agreements of 19,236.00 kr a month before, …`.
+fn changes(summary: &ChangeSummary) -> String {
+    if summary.first_load {
+        let agreements = count(summary.after_count, "agreement");
+        return format!("the first load, {agreements} of {} kr a month", summary.after_total);
+    }
+    format!(
+        "{} of {} kr a month before, {} of {} kr after; {}",
+        count(summary.before_count, "agreement"),
+        summary.before_total,
+        count(summary.after_count, "agreement"),
+        summary.after_total,
+        tally(summary)
+    )
+}
+
+/// `2 new, 1 changed, 0 ended, 0 resumed, 9 unchanged`.
+pub fn tally(summary: &ChangeSummary) -> String {
+    let ChangeSummary { new, changed, ended, resumed, unchanged, .. } = summary;
+    [(new, "new"), (changed, "changed"), (ended, "ended"), (resumed, "resumed"), (unchanged, "unchanged")]
+        .map(|(number, what)| format!("{} {what}", grouped(*number)))
+        .join(", ")
+}
+
+fn decided(decision: &Decision, what: &str) -> String {
+    format!("A person ({}) {what}. The reason: “{}”.", decision.who, decision.reason)
+}
+
+fn having_seen(seen: &Seen) -> String {
+    let Some(reply) = &seen.reply else { return String::new() };
+    let register = match seen.register_head {
+        0 => "an empty register".to_owned(),
+        head => format!("the register of journal entry {head}"),
+    };
+    format!(", having seen the reply with SHA-256 {} and {register}", reply.short())
+}
+
+fn joined(reasons: &[HoldReason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

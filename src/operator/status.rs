@@ -1,0 +1,260 @@
+//! Where everything stands: the whole house in one table ([`overview`]), or one municipality in full ([`of`]).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::held::{self, Called};
+use super::text::{Cell, Look, Table, Tone, count, minute, municipality, paragraph, tone_of};
+use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
+use crate::engine::places::short_id;
+use crate::engine::snapshot::{EndpointLine, ExchangeLine, HeldItem, RouteLine, Snapshot};
+
+/// Where a municipality stands of which no query was ever taken.
+const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
+
+/// Whether nothing asks for a person: nothing waits for a decision, nothing is overdue, every query was taken, the far
+/// side and the folders can be reached, and the daemon runs.
+pub fn is_fine(snapshot: &Snapshot) -> bool {
+    let is_route_fine = |route: &RouteLine| {
+        route.unasked.is_none() && !route.open.iter().any(|line| line.waits_for_person || line.overdue)
+    };
+    snapshot.daemon_runs
+        && snapshot.routes.iter().all(is_route_fine)
+        && snapshot.endpoints.iter().all(|endpoint| endpoint.trouble.is_none())
+        && snapshot.unreadable.is_empty()
+}
+
+/// What concerns one municipality; None: the settings do not have it.
+pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
+    let mut part = snapshot;
+    part.routes.retain(|route| route.municipality == code);
+    part.endpoints.retain(|endpoint| part.routes.iter().any(|route| route.endpoint == endpoint.name));
+    part.unreadable.retain(|folder| folder.municipality.is_none_or(|of| of == code));
+    part.outbox.retain(|waiting| waiting.municipality == Some(code));
+    part.refused.retain(|refused| refused.municipality == code.to_string());
+    (!part.routes.is_empty()).then_some(part)
+}
+
+/// One line per municipality, then what else a person should see.
+pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
+    let mut shown = heading(snapshot, look);
+    let _ = write!(shown, "\n{}", routes(snapshot, look));
+    if snapshot.daemon_runs {
+        shown.push_str(&endpoints(&snapshot.endpoints, look));
+    }
+    shown.push_str(&left_over(snapshot, look));
+    if snapshot.routes.iter().any(|route| route.waiting_for_person() > 0) {
+        let _ = write!(shown, "\nWhat waits for a person, and how it is decided: {}\n", called.command("held"));
+    }
+    shown
+}
+
+/// One municipality, with what waits for a person in full.
+pub fn of(code: MunicipalityCode, part: &Snapshot, held: &[HeldItem], look: Look, called: &Called) -> String {
+    let mut shown = format!("{}. {}\n", look.paint(Tone::Strong, &municipality(code)), daemon(part, look));
+    for route in &part.routes {
+        let _ = write!(shown, "\n{}", route_in_full(route, look, called));
+    }
+    if part.daemon_runs {
+        shown.push_str(&endpoints(&part.endpoints, look));
+    }
+    shown.push_str(&left_over(part, look));
+    let items: Vec<_> = held.iter().filter(|item| item.route.municipality == code).cloned().collect();
+    if !items.is_empty() {
+        let _ = write!(shown, "\n{}", held::show(&items, look, called));
+    }
+    shown
+}
+
+fn heading(snapshot: &Snapshot, look: Look) -> String {
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    for route in &snapshot.routes {
+        *states.entry(route.foremost().map_or(NO_QUERY.0, |line| line.state.as_str())).or_default() += 1;
+    }
+    let told: Vec<String> = states.iter().map(|(state, number)| format!("{number} {state}")).collect();
+    let routes = snapshot.routes.len();
+    let is_one_exchange = snapshot.routes.windows(2).all(|two| two[0].exchange == two[1].exchange);
+    let of = match (routes, is_one_exchange) {
+        (1, _) => "municipality",
+        (_, true) => "municipalities",
+        // The same municipality stands under each of its exchanges.
+        (_, false) => "routes",
+    };
+    format!("{}\n{routes} {of}: {}.\n", daemon(snapshot, look), told.join(", "))
+}
+
+fn daemon(snapshot: &Snapshot, look: Look) -> String {
+    let at = format!("It is {}, Danish local time.", minute(snapshot.at));
+    match snapshot.daemon_runs {
+        true => format!("Sluse runs. {at}"),
+        false => {
+            let warning = "The daemon does not run: nothing happens by itself until `systemctl start sluse`.";
+            format!("{}\n{at}", look.paint(Tone::Bad, warning))
+        }
+    }
+}
+
+fn routes(snapshot: &Snapshot, look: Look) -> String {
+    let mut shown = String::new();
+    let mut routes = snapshot.routes.as_slice();
+    while let Some(first) = routes.first() {
+        let (group, rest) = routes.split_at(routes.iter().take_while(|r| r.exchange == first.exchange).count());
+        if group.len() < snapshot.routes.len() {
+            let gap = if shown.is_empty() { "" } else { "\n" };
+            let _ = writeln!(shown, "{gap}{}", look.paint(Tone::Strong, first.exchange.as_str()));
+        }
+        let mut table = Table::new(["MUNICIPALITY", "STATE", "SINCE", "DEADLINE", "NEXT"]);
+        for route in group {
+            table.row(row(route));
+        }
+        shown.push_str(&table.show(look));
+        routes = rest;
+    }
+    shown
+}
+
+fn row(route: &RouteLine) -> [Cell; 5] {
+    let name = format!("{} {}", route.municipality, route.name);
+    let Some(foremost) = route.foremost() else {
+        return [name.into(), NO_QUERY.0.into(), "".into(), "".into(), NO_QUERY.1.into()];
+    };
+    let mut next = foremost.next.clone();
+    if foremost.overdue {
+        next = format!("OVERDUE: {next}; ask the far side why not");
+    }
+    if let Some(trouble) = &foremost.trouble {
+        let _ = write!(next, "; not yet: {trouble}");
+    }
+    if let Some(others) = besides(route.open.get(1..).unwrap_or_default()) {
+        let _ = write!(next, "; besides, {others}");
+    }
+    if let Some(unasked) = route.unasked.as_ref().filter(|unasked| unasked.id != foremost.id) {
+        let _ = write!(next, "; the latest query ({}) is {}, and asked nothing", short_id(unasked.id), unasked.state);
+    }
+    let tone = if foremost.overdue { Tone::Bad } else { Tone::Plain };
+    let deadline = foremost.deadline.map(minute).unwrap_or_default();
+    [
+        name.into(),
+        Cell::toned(tone_of(&foremost.state), &foremost.state),
+        minute(foremost.since).into(),
+        Cell::toned(tone, &deadline),
+        Cell::toned(tone, &next),
+    ]
+}
+
+/// The open stories that are not shown themselves, such as `1 waits for a person, 2 are on their way`.
+fn besides(others: &[ExchangeLine]) -> Option<String> {
+    let waiting = others.iter().filter(|line| line.waits_for_person).count();
+    let overdue = others.iter().filter(|line| !line.waits_for_person && line.overdue).count();
+    let told: Vec<String> = [
+        (waiting, "waits for a person", "wait for a person"),
+        (overdue, "is overdue", "are overdue"),
+        (others.len() - waiting - overdue, "is on its way", "are on their way"),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, one, more)| format!("{number} {}", if number == 1 { one } else { more }))
+    .collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+fn route_in_full(route: &RouteLine, look: Look, called: &Called) -> String {
+    let mut shown = labelled("exchange", route.exchange.as_str());
+    if route.foremost().is_none() {
+        return shown + &labelled("state", NO_QUERY.0) + &labelled("next", NO_QUERY.1);
+    }
+    for (i, line) in route.open.iter().enumerate() {
+        if i > 0 {
+            shown.push('\n');
+        }
+        shown.push_str(&open_in_full(line, look, called));
+    }
+    for (i, line) in route.ended.iter().enumerate() {
+        if i == 0 && !route.open.is_empty() {
+            shown.push('\n');
+        }
+        let asked = line.payment_date.map(|date| format!(", payment date {date}")).unwrap_or_default();
+        let text =
+            format!("{}  {} since {}{asked}; next: {}", short_id(line.id), line.state, minute(line.since), line.next);
+        shown.push_str(&labelled("ended", &text));
+    }
+    shown
+}
+
+fn open_in_full(line: &ExchangeLine, look: Look, called: &Called) -> String {
+    let asked = line.payment_date.map(|date| format!(", payment date {date}")).unwrap_or_default();
+    let mut shown = labelled("open", &format!("{}{asked}", line.id));
+    let state = labelled("state", &format!("{}, since {}", line.state, minute(line.since)));
+    shown.push_str(&match tone_of(&line.state) {
+        Tone::Plain => state,
+        tone => state.replacen(&line.state, &look.paint(tone, &line.state), 1),
+    });
+    shown.push_str(&labelled("next", &line.next));
+    if let Some(by) = line.deadline {
+        shown.push_str(&labelled("deadline", &deadline(by, line.overdue)));
+    }
+    if let Some(trouble) = &line.trouble {
+        shown.push_str(&labelled("not yet", trouble));
+    }
+    shown + &labelled("story", &called.command(&format!("explain {}", short_id(line.id))))
+}
+
+fn labelled(name: &str, text: &str) -> String {
+    paragraph(&format!("{name:10}"), text)
+}
+
+/// `2026-12-01 16:15`, and whether it has passed.
+pub fn deadline(by: Moment, overdue: bool) -> String {
+    format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why nothing came" } else { "" })
+}
+
+fn endpoints(endpoints: &[EndpointLine], look: Look) -> String {
+    let mut shown = String::new();
+    for endpoint in endpoints {
+        let listed = match endpoint.listed_at {
+            Some(at) => format!("IN was last listed {}", minute(at)),
+            None => "IN was not listed yet".to_owned(),
+        };
+        let foreign = match endpoint.foreign {
+            0 => String::new(),
+            files => format!("; {} there for others, left alone", count(files, "file")),
+        };
+        let trouble = endpoint.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+        let heading = format!("Endpoint {}: ", endpoint.name);
+        let text = paragraph(&heading, &format!("{listed}{foreign}{trouble}."));
+        let tone = if endpoint.trouble.is_some() { Tone::Bad } else { Tone::Plain };
+        let _ = write!(shown, "\n{}\n", look.paint(tone, text.trim_end()));
+        for (name, why) in &endpoint.waiting {
+            shown.push_str(&paragraph("  cannot be taken: ", &format!("{name}: {why}")));
+        }
+    }
+    shown
+}
+
+fn left_over(snapshot: &Snapshot, look: Look) -> String {
+    let mut shown = String::new();
+    if !snapshot.outbox.is_empty() {
+        let mut table = Table::new(["IN THE OUTBOX", "FILE", "WHY IT IS NOT TAKEN"]);
+        for waiting in &snapshot.outbox {
+            let place = waiting.municipality.map_or("elsewhere".to_owned(), municipality);
+            table.row([place.into(), (&waiting.name).into(), (&waiting.why).into()]);
+        }
+        let _ = write!(shown, "\n{}", table.show(look));
+    }
+    if !snapshot.refused.is_empty() {
+        let mut table = Table::new(["REFUSED", "EXCHANGE", "FILE, AND WHY"]);
+        for refused in &snapshot.refused {
+            let place = refused.municipality.parse().map_or(refused.municipality.clone(), municipality);
+            let why = refused.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            table.row([place.into(), (&refused.exchange).into(), format!("{}{why}", refused.name).into()]);
+        }
+        let folder = format!("{}/EXCHANGE/MUNICIPALITY, with the whole reason beside each.", snapshot.refused_folder);
+        let _ = write!(shown, "\n{}{}", table.show(look), paragraph("They lie in ", &folder));
+    }
+    for unreadable in &snapshot.unreadable {
+        let text = format!("{}: {}; what lies there waits.", unreadable.folder, unreadable.why);
+        let _ = write!(shown, "\n{}", look.paint(Tone::Bad, &paragraph("Cannot be read: ", &text)));
+    }
+    shown
+}

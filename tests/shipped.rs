@@ -1,0 +1,65 @@
+//! What is shipped fits together: the systemd files give the daemon what the shipped settings name.
+
+use std::fs;
+use std::path::Path;
+
+use sluse::config::{Depth, Settings};
+
+fn shipped(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("what is shipped is there")
+}
+
+fn settings() -> Settings {
+    // The credentials' folder as systemd would give it.
+    let environment = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| "/credentials".to_owned());
+    Settings::parse("config/sluse.toml", &shipped("config/sluse.toml"), &environment, Depth::Values)
+        .expect("the shipped settings have no mistake")
+}
+
+/// The values of a key in a unit, in order.
+fn values<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn the_unit_brings_every_credential_that_the_shipped_settings_name() {
+    let unit = shipped("systemd/sluse.service");
+    let brought: Vec<_> = values(&unit, "LoadCredential").iter().filter_map(|value| value.split(':').next()).collect();
+
+    for endpoint in settings().endpoints.values() {
+        let name = endpoint.identity.strip_prefix("/credentials").unwrap().to_str().unwrap();
+        assert!(brought.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_folder_of_the_shipped_settings_is_made_before_the_daemon_starts() {
+    let settings = settings();
+    let tmpfiles = shipped("systemd/sluse.tmpfiles");
+    let made: Vec<&str> = tmpfiles.lines().filter_map(|line| line.strip_prefix("d ")?.split(' ').next()).collect();
+    let runtime = shipped("systemd/sluse.service");
+    let shared = settings.exchanges.values().flat_map(|exchange| [&exchange.outbox, &exchange.inbox]);
+
+    for folder in shared.chain([&settings.folders.state]) {
+        assert!(made.contains(&folder.to_str().unwrap()), "{}", folder.display());
+    }
+    assert!(settings.store.path.starts_with(&settings.folders.state));
+    assert_eq!(settings.folders.run, Path::new("/run").join(values(&runtime, "RuntimeDirectory")[0]));
+}
+
+/// A claim is a rename from the outbox to the state folder; systemd mounts every folder of these keys for
+/// itself, so only one that holds both may be named.
+#[test]
+fn the_unit_does_not_put_a_mount_between_outbox_and_state() {
+    let unit = shipped("systemd/sluse.service");
+    let settings = settings();
+
+    for key in ["StateDirectory", "BindPaths", "CacheDirectory", "LogsDirectory"] {
+        assert_eq!(values(&unit, key), Vec::<&str>::new(), "{key}");
+    }
+    let writable = values(&unit, "ReadWritePaths");
+    assert_eq!(writable.len(), 1);
+    for folder in settings.exchanges.values().map(|exchange| &exchange.outbox).chain([&settings.folders.state]) {
+        assert!(folder.starts_with(writable[0]), "{}", folder.display());
+    }
+}

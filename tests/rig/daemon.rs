@@ -1,0 +1,110 @@
+//! The binary as a child process: started with a settings file, told to stop, killed. Its log goes to a file, whose
+//! end is printed when a test fails. Start with [`Daemon::start`].
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::wait::until;
+
+/// Of the log, when a test fails.
+const LINES_SHOWN: usize = 60;
+
+/// A daemon at work, or one that has ended. Dropped, it is killed.
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+    /// Where in the log this one began.
+    begins_at: usize,
+    ended: Option<ExitStatus>,
+}
+
+impl Daemon {
+    /// Starts it and returns at once; `log` grows with each one that is started.
+    pub fn start(config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
+        let file = OpenOptions::new().create(true).append(true).open(log).expect("the temporary directory is ours");
+        let begins_at = fs::read(log).map_or(0, |bytes| bytes.len());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
+        command.arg("--config").arg(config).arg("run");
+        for variable in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "SLUSE_LOG"] {
+            command.env_remove(variable);
+        }
+        command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let child = command.spawn().expect("cargo has built the binary");
+        Daemon { child, log: log.to_owned(), begins_at, ended: None }
+    }
+
+    /// What this one has said.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes[self.begins_at.min(bytes.len())..]).into_owned()
+    }
+
+    /// Waits until it has said this.
+    pub fn until_said(&mut self, words: &str) {
+        until(&format!("{words:?} in the log"), || {
+            assert!(!self.has_ended() || self.log().contains(words), "it ended without a word of {words:?}");
+            self.log().contains(words).then_some(())
+        });
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().expect("it is our child");
+        }
+        self.ended.is_some()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        until("the daemon's end", || self.has_ended().then_some(()));
+        self.ended.expect("it has ended")
+    }
+
+    /// Waits until it dies of a SIGKILL that it sends itself at a kill point.
+    pub fn wait_for_kill(&mut self) {
+        let status = self.wait();
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "it was to be killed, and ended with {status}");
+    }
+
+    /// `kill -9`, and none of it is left when this returns.
+    pub fn kill_9(&mut self) {
+        if !self.has_ended() {
+            self.signal(Signal::KILL);
+            self.wait();
+        }
+    }
+
+    /// SIGTERM; returns how it ended, and how long that took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let began = Instant::now();
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        (status, began.elapsed())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
+        kill_process(pid, signal).expect("it is our child and nobody has waited for it");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            eprintln!("---- the daemon's log, {} of {} lines:\n{}", shown.len(), lines.len(), shown.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What integration tests stand on, as ordinary processes in a temporary directory. Used as `mod rig;`. Start with
+//! [`Sshd::start`] for a real OpenSSH server alone, with [`Ground::lay`] for a hub behind it and the daemon before it.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the rig")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a rig that cannot stand up fails the test that needs it")]
+
+mod cases;
+mod daemon;
+mod far;
+mod house;
+mod keys;
+mod pause;
+mod sshd;
+mod wait;
+
+pub use cases::in_each;
+pub use daemon::Daemon;
+pub use far::{Far, FarPlan};
+pub use house::{Ground, payment_date, sorted_names};
+pub use keys::{KeyFile, KeyFormat, KeyType};
+pub use pause::{Held, Pause};
+pub use sshd::{Plan, Sshd};
+pub use wait::{until, until_async, until_within};

@@ -1,0 +1,318 @@
+//! Fate: every call through a seam is an effect with a number, and the plan says what goes wrong at which. The dice are
+//! here, too: nothing in a simulated run takes chance or time from anywhere else. Start with [`Life`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sluse::domain::moment::Moment;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Midnight in Copenhagen, long before any payment date of the tests.
+const BEGINNING_MICROS: i64 = 1_893_452_400_000_000;
+
+/// What kind of call an effect is, so that a plan can choose the faults that fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    DiskRead,
+    DiskWrite,
+    Store,
+    Connect,
+    FarRead,
+    FarWrite,
+}
+
+/// How long the requests of a dead session lie in the server's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lateness {
+    /// Carried out just before the so-manieth request that a living session makes after it.
+    Requests(u32),
+    /// Carried out after so many seconds.
+    Seconds(u64),
+    Never,
+}
+
+/// What goes wrong at one effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not done, and it is known. On the far side: never sent, and the session is gone.
+    Fails,
+    /// Done, and nobody hears of it.
+    AnswerLost,
+    /// Far side: answered that it was not done. Elsewhere as [`Fault::Fails`].
+    Refused,
+    /// Far side: the session is gone, and this request is carried out late or never. Elsewhere as [`Fault::Fails`].
+    Late(Lateness),
+    /// The process ends.
+    Killed(When),
+    /// The machine loses its power.
+    PowerLost(When),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Before,
+    After,
+    /// Far side: the request has been sent. Elsewhere as [`When::Before`].
+    Late(Lateness),
+}
+
+/// Where faults come from.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    At(BTreeMap<u64, Fault>),
+    /// So many faults, each effect having one with one chance in `one_in`.
+    Random {
+        faults: u32,
+        one_in: u64,
+    },
+}
+
+/// SplitMix64.
+#[derive(Clone, Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// 0 up to, and without, `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
+    }
+
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    fn lateness(&mut self) -> Lateness {
+        match self.below(4) {
+            0 => Lateness::Never,
+            1 => Lateness::Seconds(self.below(90)),
+            _ => Lateness::Requests(1 + self.below(12) as u32),
+        }
+    }
+
+    fn fault(&mut self) -> Fault {
+        match self.below(10) {
+            0 => Fault::Fails,
+            1 => Fault::AnswerLost,
+            2 => Fault::Refused,
+            3 | 4 => Fault::Late(self.lateness()),
+            5 => Fault::Killed(When::Before),
+            6 => Fault::Killed(When::After),
+            7 => Fault::Killed(When::Late(self.lateness())),
+            8 => Fault::PowerLost(When::Before),
+            _ => Fault::PowerLost(When::After),
+        }
+    }
+}
+
+/// Lets simulated time pass: nobody waits for it.
+pub async fn pass(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    pub power_lost: bool,
+    /// What becomes of the requests that its sessions had sent.
+    pub lateness: Lateness,
+}
+
+/// The process is dead; whoever still asks is a ghost, and nothing of what it asks is done.
+#[derive(Debug)]
+pub struct Dead;
+
+struct Course {
+    plan: Plan,
+    dice: Dice,
+    begun: Instant,
+    effects: Vec<Kind>,
+    /// What went wrong so far, for the one who reads of a failed run.
+    faults: Vec<String>,
+    generation: u32,
+    death: Option<Death>,
+}
+
+/// What a whole run has in common.
+#[derive(Clone)]
+pub struct Fates {
+    course: Arc<Mutex<Course>>,
+    died: Arc<Notify>,
+}
+
+/// One process's share in it: calls of an earlier process come to nothing.
+#[derive(Clone)]
+pub struct Life {
+    fates: Fates,
+    generation: u32,
+}
+
+impl Fates {
+    pub fn new(plan: Plan, seed: u64) -> Fates {
+        let course = Course {
+            plan,
+            dice: Dice(seed),
+            begun: Instant::now(),
+            effects: Vec::new(),
+            faults: Vec::new(),
+            generation: 0,
+            death: None,
+        };
+        Fates { course: Arc::new(Mutex::new(course)), died: Arc::new(Notify::new()) }
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new process.
+    pub fn be_born(&self) -> Life {
+        let mut course = self.course();
+        course.generation += 1;
+        course.death = None;
+        Life { fates: self.clone(), generation: course.generation }
+    }
+
+    /// Waits until the living process dies.
+    pub async fn death(&self) {
+        self.died.notified().await;
+    }
+
+    /// How the last process died; None: it lives, or ended by itself.
+    pub fn how_it_died(&self) -> Option<Death> {
+        self.course().death
+    }
+
+    /// Ends what is left of the process: nothing of it has any effect any more.
+    pub fn bury(&self) {
+        self.course().generation += 1;
+    }
+
+    pub fn now(&self) -> Moment {
+        let begun = self.course().begun;
+        Moment::from_micros(BEGINNING_MICROS).plus(begun.elapsed())
+    }
+
+    pub fn roll(&self) -> u64 {
+        self.course().dice.roll()
+    }
+
+    pub fn below(&self, end: u64) -> u64 {
+        self.course().dice.below(end)
+    }
+
+    pub fn seconds(&self, end: u64) -> Duration {
+        Duration::from_millis(1 + self.below(end * 1000))
+    }
+
+    /// What kinds of effects there were, in order.
+    pub fn effects(&self) -> Vec<Kind> {
+        self.course().effects.clone()
+    }
+
+    /// The faults with the effects that they befell.
+    pub fn faults(&self) -> Vec<String> {
+        self.course().faults.clone()
+    }
+}
+
+impl Life {
+    pub fn fates(&self) -> &Fates {
+        &self.fates
+    }
+
+    pub fn is_over(&self) -> bool {
+        let course = self.fates.course();
+        course.generation != self.generation || course.death.is_some()
+    }
+
+    /// The next effect. What befalls it has to be carried out by the one who asks, but for a death before it.
+    pub fn next(&self, kind: Kind, what: impl FnOnce() -> String) -> Result<Option<Fault>, Dead> {
+        if self.is_over() {
+            return Err(Dead);
+        }
+        let mut course = self.fates.course();
+        let number = course.effects.len() as u64;
+        course.effects.push(kind);
+        let Course { plan, dice, .. } = &mut *course;
+        let fault = match plan {
+            Plan::At(faults) => faults.get(&number).copied(),
+            Plan::Random { faults, one_in } => {
+                let is_hit = *faults > 0 && dice.below(*one_in) == 0;
+                *faults -= u32::from(is_hit);
+                is_hit.then(|| dice.fault())
+            }
+        };
+        let fault = fault.map(|fault| fault.fitted(kind));
+        course.faults.extend(fault.map(|fault| format!("{number} {}: {fault:?}", what())));
+        drop(course);
+        match fault {
+            Some(fault) if fault.death().is_some_and(|(_, when)| when == When::Before) => {
+                self.die(fault);
+                Err(Dead)
+            }
+            fault => Ok(fault),
+        }
+    }
+
+    /// Dies of this fault, if it is deadly.
+    pub fn die(&self, fault: Fault) {
+        let Some((power_lost, when)) = fault.death() else { return };
+        let lateness = if let When::Late(lateness) = when { lateness } else { Lateness::Never };
+        self.fates.course().death = Some(Death { power_lost, lateness });
+        self.fates.died.notify_one();
+    }
+
+    /// A call that cannot be late, with whatever befalls it.
+    pub fn call<T, E>(
+        &self,
+        kind: Kind,
+        what: impl FnOnce() -> String,
+        fails: impl Fn(&'static str) -> E,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.next(kind, what) {
+            Err(Dead) => Err(fails("the process is dead")),
+            Ok(None) => work(),
+            Ok(Some(Fault::AnswerLost)) => work().and_then(|_| Err(fails("as planned, though it was done"))),
+            Ok(Some(Fault::Fails | Fault::Refused | Fault::Late(_))) => Err(fails("as planned")),
+            Ok(Some(deadly @ (Fault::Killed(_) | Fault::PowerLost(_)))) => {
+                // What it came to nobody hears.
+                let _ = work();
+                self.die(deadly);
+                Err(fails("the process is dead"))
+            }
+        }
+    }
+}
+
+impl Fault {
+    fn death(self) -> Option<(bool, When)> {
+        match self {
+            Fault::Killed(when) => Some((false, when)),
+            Fault::PowerLost(when) => Some((true, when)),
+            Fault::Fails | Fault::AnswerLost | Fault::Refused | Fault::Late(_) => None,
+        }
+    }
+
+    /// The nearest thing that can befall this kind of call.
+    fn fitted(self, kind: Kind) -> Fault {
+        match (self, kind) {
+            (_, Kind::FarRead | Kind::FarWrite) => self,
+            (Fault::Refused | Fault::Late(_), _) => Fault::Fails,
+            (Fault::Killed(When::Late(_)), _) => Fault::Killed(When::Before),
+            (Fault::PowerLost(When::Late(_)), _) => Fault::PowerLost(When::Before),
+            (Fault::AnswerLost, Kind::DiskRead | Kind::Connect) => Fault::Fails,
+            _ => self,
+        }
+    }
+}

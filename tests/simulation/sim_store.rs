@@ -1,0 +1,284 @@
+//! A store in memory, by the same contract as the one on disk. What is committed outlives everything; a call that
+//! fails afterwards has committed all the same. Start with [`Safe`]; [`SimStore`] is what one process sees of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::civil::Date;
+use sluse::domain::agreement::{Agreement, AgreementKey};
+use sluse::domain::change::{Change, ChangeSummary, Known};
+use sluse::domain::exchange::Fact;
+use sluse::domain::identity::Route;
+use sluse::domain::moment::Moment;
+use sluse::store::chain::Stored;
+use sluse::store::{
+    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, SinkTrouble, Store, StoreTrouble,
+};
+
+use super::fate::{Kind, Life};
+
+/// One line of the register's history.
+#[derive(Clone)]
+struct Statement {
+    route: Route,
+    seq: u64,
+    known_at: Moment,
+    change: Change,
+    asserts_from: Option<Date>,
+    agreement: Agreement,
+}
+
+#[derive(Default)]
+struct Shelf {
+    entries: Vec<Entry>,
+    statements: Vec<Statement>,
+    loaded: BTreeSet<Route>,
+    /// How long the journal was before the last call that wrote to it.
+    former_length: usize,
+}
+
+/// What outlives a process.
+#[derive(Clone, Default)]
+pub struct Safe(Arc<Mutex<Shelf>>);
+
+impl Safe {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn head(&self) -> Head {
+        self.shelf().entries.last().map_or(Head::genesis(), |entry| Head { seq: entry.seq, hash: entry.hash })
+    }
+
+    /// What no honest store does: takes back what it last said to be on disk.
+    pub fn lose_last_commit(&self) {
+        let mut shelf = self.shelf();
+        let kept = shelf.former_length;
+        shelf.entries.truncate(kept);
+        shelf.statements.retain(|statement| statement.seq <= kept as u64);
+    }
+
+    /// The journal behind entry `after`.
+    pub fn journal(&self, after: u64) -> Vec<Entry> {
+        self.shelf().entries.get(after as usize..).unwrap_or_default().to_vec()
+    }
+
+    /// What the register holds of a route now.
+    pub fn register(&self, route: &Route) -> BTreeMap<AgreementKey, Agreement> {
+        let mut now = BTreeMap::new();
+        for Statement { change, agreement, .. } in self.shelf().statements.iter().filter(|s| s.route == *route) {
+            match change {
+                Change::Ended => now.remove(&agreement.key),
+                Change::New | Change::Changed | Change::Resumed => now.insert(agreement.key.clone(), agreement.clone()),
+            };
+        }
+        now
+    }
+}
+
+/// The writer.
+pub struct SimStore {
+    safe: Safe,
+    /// None: nothing ever goes wrong.
+    life: Option<Life>,
+    head: std::cell::Cell<Head>,
+}
+
+impl SimStore {
+    pub fn open(safe: Safe, life: Option<Life>) -> SimStore {
+        let head = std::cell::Cell::new(safe.head());
+        SimStore { safe, life, head }
+    }
+
+    fn call<T>(
+        &self,
+        what: &dyn Fn() -> String,
+        work: impl FnOnce() -> Result<T, StoreTrouble>,
+    ) -> Result<T, StoreTrouble> {
+        match &self.life {
+            None => work(),
+            Some(life) => life.call(Kind::Store, what, unusable, work),
+        }
+    }
+
+    fn check_head(&self, expected: Head) -> Result<(), StoreTrouble> {
+        let found = self.safe.head();
+        if found == expected { Ok(()) } else { Err(StoreTrouble::Moved { expected: expected.seq, found: found.seq }) }
+    }
+}
+
+fn unusable(reason: &'static str) -> StoreTrouble {
+    StoreTrouble::Unusable { attempted: "use", path: "memory".into(), reason: reason.into() }
+}
+
+/// The entries as they would be read back.
+fn chained(mut head: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble> {
+    let mut entries = Vec::new();
+    for body in bodies {
+        let stored = Stored::behind(head, at, body).map_err(|reason| StoreTrouble::Unusable {
+            attempted: "append to",
+            path: "memory".into(),
+            reason,
+        })?;
+        let entry = stored.clone().into_entry(stored.hash(head.hash));
+        head = Head { seq: entry.seq, hash: entry.hash };
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+impl Reading for SimStore {
+    fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
+        self.safe.journal(after).into_iter().for_each(each);
+        self.head.set(self.safe.head());
+        Ok(self.head.get())
+    }
+
+    fn register(&self, question: &Question, each: &mut dyn FnMut(Answer)) -> Result<(), StoreTrouble> {
+        let shelf = self.safe.shelf();
+        let mut last: BTreeMap<(&Route, &AgreementKey), &Statement> = BTreeMap::new();
+        for statement in &shelf.statements {
+            let is_asked = question.exchange.as_ref().is_none_or(|wanted| *wanted == statement.route.exchange)
+                && question.municipality.is_none_or(|wanted| wanted == statement.route.municipality)
+                && question.known_at.is_none_or(|known_at| statement.known_at <= known_at)
+                && question.valid_on.is_none_or(|day| statement.asserts_from.is_none_or(|from| from <= day));
+            if is_asked {
+                last.insert((&statement.route, &statement.agreement.key), statement);
+            }
+        }
+        for statement in last.into_values() {
+            let Statement { route, known_at, change, agreement, .. } = statement;
+            let has_run_out = question.valid_on.is_some_and(|day| agreement.valid_to.is_some_and(|to| to < day));
+            if *change != Change::Ended && !has_run_out {
+                let (route, agreement) = (route.clone(), agreement.clone());
+                each(Answer { route, agreement, known_at: *known_at, change: *change });
+            }
+        }
+        Ok(())
+    }
+
+    fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
+        let shelf = self.safe.shelf();
+        for made in shelf.statements.iter().filter(|statement| statement.seq == seq) {
+            let is_before =
+                |s: &&Statement| s.seq < seq && s.route == made.route && s.agreement.key == made.agreement.key;
+            let before = shelf.statements.iter().rev().find(is_before).map(|statement| statement.agreement.clone());
+            let after = (made.change != Change::Ended).then(|| made.agreement.clone());
+            each(Changed { change: made.change, before, after });
+        }
+        Ok(())
+    }
+}
+
+impl Store for SimStore {
+    fn head(&self) -> Head {
+        self.head.get()
+    }
+
+    fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble> {
+        let names = || bodies.iter().map(name).collect::<Vec<_>>().join(", ");
+        let entries = self.call(&|| format!("append {}", names()), || {
+            self.check_head(expected)?;
+            let entries = chained(expected, at, bodies)?;
+            let mut shelf = self.safe.shelf();
+            shelf.former_length = shelf.entries.len();
+            shelf.entries.extend(entries.iter().cloned());
+            Ok(entries)
+        })?;
+        self.head.set(self.safe.head());
+        Ok(entries)
+    }
+
+    fn apply(
+        &mut self,
+        order: &Order,
+        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
+    ) -> Result<Outcome, StoreTrouble> {
+        let outcome = self.call(&|| format!("apply a reply of {}", order.route), || {
+            self.check_head(self.head.get())?;
+            let (as_of, stated) = match staged(feed) {
+                Ok(staged) => staged,
+                Err(finding) => return Ok(Outcome::Unfit(finding)),
+            };
+            let (summary, verdicts) = self.compare(order, as_of, &stated);
+            let fact = match decide(&summary) {
+                None => return Ok(Outcome::Held(summary)),
+                Some(fact @ Fact::Applied { .. }) => fact,
+                Some(_) => return Err(unusable("only what was applied can be")),
+            };
+            let entries = chained(self.head.get(), order.at, &[Body::Exchange { id: order.id, fact }])?;
+            let entry = entries.into_iter().next().ok_or_else(|| unusable("no entry"))?;
+            let mut shelf = self.safe.shelf();
+            shelf.former_length = shelf.entries.len();
+            shelf.entries.push(entry.clone());
+            shelf.loaded.insert(order.route.clone());
+            shelf.statements.extend(verdicts.into_iter().map(|verdict| Statement { seq: entry.seq, ..verdict }));
+            Ok(Outcome::Applied(entry))
+        })?;
+        self.head.set(self.safe.head());
+        Ok(outcome)
+    }
+}
+
+impl SimStore {
+    fn compare(
+        &self,
+        order: &Order,
+        as_of: Date,
+        stated: &BTreeMap<AgreementKey, Agreement>,
+    ) -> (ChangeSummary, Vec<Statement>) {
+        let shelf = self.safe.shelf();
+        let mut summary = ChangeSummary { first_load: !shelf.loaded.contains(&order.route), ..Default::default() };
+        let mut known = BTreeMap::new();
+        for statement in shelf.statements.iter().filter(|statement| statement.route == order.route) {
+            let ended = statement.change == Change::Ended;
+            known.insert(&statement.agreement.key, Known { agreement: statement.agreement.clone(), ended });
+        }
+        let keys: BTreeSet<&AgreementKey> = known.keys().copied().chain(stated.keys()).collect();
+        let mut verdicts = Vec::new();
+        for key in keys {
+            let (known, stated) = (known.get(key), stated.get(key));
+            let Some(change) = summary.add(known, stated) else { continue };
+            let agreement = stated.or(known.map(|known| &known.agreement)).cloned();
+            verdicts.extend(agreement.map(|agreement| Statement {
+                route: order.route.clone(),
+                seq: 0,
+                known_at: order.at,
+                change,
+                asserts_from: if change == Change::Ended { Some(as_of) } else { agreement.valid_from },
+                agreement,
+            }));
+        }
+        (summary, verdicts)
+    }
+}
+
+type Staged = (Date, BTreeMap<AgreementKey, Agreement>);
+
+fn staged(feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>) -> Result<Staged, String> {
+    let mut stated: BTreeMap<AgreementKey, (u64, Agreement)> = BTreeMap::new();
+    let mut twice = None;
+    let as_of = feed(&mut |record, agreement| match stated.get(&agreement.key) {
+        Some((first, _)) => {
+            twice.get_or_insert((record, *first));
+            Err(SinkTrouble::Duplicate { first: *first })
+        }
+        None => {
+            stated.insert(agreement.key.clone(), (record, agreement.clone()));
+            Ok(())
+        }
+    })?;
+    match twice {
+        Some((record, first)) => Err(format!("record {record}: the same agreement stands in record {first}")),
+        None => Ok((as_of, stated.into_iter().map(|(key, (_, agreement))| (key, agreement)).collect())),
+    }
+}
+
+fn name(body: &Body) -> &'static str {
+    match body {
+        Body::Exchange { fact, .. } => fact.name(),
+        Body::House(fact) => fact.name(),
+        Body::NotUnderstood { .. } => "what was not understood",
+    }
+}

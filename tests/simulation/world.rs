@@ -1,0 +1,402 @@
+//! One run: far side, disk, store, benefit system and process after process, until all has come to rest or the time is up.
+//! Start with [`run`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use jiff::civil::{Date, date};
+use sluse::config::{Depth, Settings, TriggerWay};
+use sluse::domain::exchange::Book;
+use sluse::domain::identity::{DeliveryNumber, Route};
+use sluse::domain::layout::Layout;
+use sluse::domain::municipality::MunicipalityCode;
+use sluse::domain::query::{QueryOrder, compose_query};
+use sluse::engine::desk::Office;
+use sluse::engine::house::House;
+use sluse::engine::ledger::Ledger;
+use sluse::engine::link::Link;
+use sluse::engine::offline::fold;
+use sluse::engine::places::Places;
+use sluse::engine::site::{Kind, Site, Surroundings};
+use sluse::outbox::Outbox;
+use sluse::store::{Body, Store};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::disk::{Drive, SimDisk};
+use super::far::{Server, SimEndpoint, cut_all};
+use super::fate::{Fates, Lateness, Life, Plan, pass};
+use super::hub::{Hub, PickUp};
+use super::judge::{self, Evidence};
+use super::plant::{Plant, planted_far, planted_store};
+use super::sim_store::{Safe, SimStore};
+
+/// Every municipality that a case may have; it has the first of them.
+pub const MUNICIPALITIES: [&str; 3] = ["0751", "0461", "0101"];
+
+const SETTINGS: &str = r#"
+[store]
+url = "sqlite:/sim/state/sluse.db"
+
+[folders]
+state = "/sim/state"
+run = "/sim/run"
+
+[endpoint.hub]
+host = "hub.example"
+user = "KY_SIMPELSFTP"
+identity = "/sim/key"
+host_keys = ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+poll = "20s"
+
+[exchange.sf2530]
+endpoint = "hub"
+recipient = "UDK_DEBITOR"
+outbox = "/sim/outbox"
+inbox = "/sim/inbox"
+municipalities = ["0101", "0461", "0751"]
+"#;
+
+/// All has to be at rest so soon after the last fault, whatever has happened. A person is named long before.
+const REST_WITHIN: Duration = Duration::from_secs(2 * 3600);
+
+/// Nothing may happen any more in so long a time; what was late is not that late.
+const QUIET: Duration = Duration::from_secs(45);
+
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// A process that ended is started again after up to so many seconds.
+const START_AGAIN_SECONDS: u64 = 5;
+
+/// A run that kills more processes than this goes round in circles.
+const PROCESSES_MAX: u32 = 200;
+
+/// Everything that makes one run what it is.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub seed: u64,
+    pub plan: Plan,
+    pub municipalities: usize,
+    pub rounds: u32,
+    pub trigger: TriggerWay,
+    pub posix_rename: bool,
+    pub pick_up: PickUp,
+    /// A second query for the payment date of the first round.
+    pub asks_twice: bool,
+    pub plant: Plant,
+}
+
+impl Case {
+    /// One municipality, one round, nothing wrong.
+    pub fn clean() -> Case {
+        Case {
+            seed: 1,
+            plan: Plan::At(BTreeMap::new()),
+            municipalities: 1,
+            rounds: 1,
+            trigger: TriggerWay::Rename,
+            posix_rename: true,
+            pick_up: PickUp::Together,
+            asks_twice: false,
+            plant: Plant::None,
+        }
+    }
+}
+
+/// A query that the benefit system writes.
+#[derive(Clone)]
+pub struct Written {
+    pub route: Route,
+    pub name: String,
+    pub content: Vec<u8>,
+}
+
+/// What the benefit system has taken out of its inbox: path and content.
+pub type Eaten = Arc<Mutex<Vec<(PathBuf, Vec<u8>)>>>;
+
+/// Plays a case to its end and judges it.
+pub fn run(case: &Case) -> Evidence {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime without input and output").block_on(play(case))
+}
+
+fn settings() -> Settings {
+    static READ: OnceLock<Settings> = OnceLock::new();
+    let read = || Settings::parse("sluse.toml", SETTINGS, &|_| None, Depth::Values).expect("these settings hold");
+    READ.get_or_init(read).clone()
+}
+
+fn layouts() -> Arc<(Layout, Layout)> {
+    static READ: OnceLock<Arc<(Layout, Layout)>> = OnceLock::new();
+    READ.get_or_init(|| Arc::new((Layout::shipped_query(), Layout::shipped_reply()))).clone()
+}
+
+/// What outlives the processes of a run.
+struct World {
+    case: Case,
+    fates: Fates,
+    drive: Drive,
+    safe: Safe,
+    server: Server,
+    settings: Settings,
+}
+
+async fn play(case: &Case) -> Evidence {
+    let mut settings = settings();
+    let municipalities = MUNICIPALITIES[..case.municipalities].iter().map(|code| code.parse().expect("a code"));
+    settings.exchanges.values_mut().for_each(|exchange| exchange.municipalities = municipalities.clone().collect());
+    settings.endpoints.values_mut().for_each(|endpoint| endpoint.trigger = case.trigger);
+    let fates = Fates::new(case.plan.clone(), case.seed);
+    let world = World {
+        case: case.clone(),
+        drive: Drive::default(),
+        safe: Safe::default(),
+        server: Server::default(),
+        settings,
+        fates: fates.clone(),
+    };
+    world.make_folders();
+    let hub = Hub::new(world.server.clone(), fates.clone(), case.pick_up, layouts());
+    let (written, eaten) = (world.queries(), Eaten::default());
+    let mut others = JoinSet::new();
+    others.spawn(hub.clone().work());
+    let writes = others.spawn(write(world.drive.clone(), fates.clone(), written.clone()));
+    others.spawn(eat(world.drive.clone(), fates.clone(), eaten.clone()));
+
+    let mut rest = Rest { is_quiet_since: None, seen: 0, book: Book::default() };
+    let mut process = world.start();
+    let mut processes = 1;
+    let mut last_trouble = Instant::now();
+    let is_at_rest = loop {
+        let has_ended = tokio::select! {
+            biased;
+            () = fates.death() => true,
+            _ = process.tasks.join_next() => true,
+            () = pass(LOOK_EVERY) => false,
+        };
+        if has_ended {
+            let death = fates.how_it_died();
+            world.end(&mut process, death.map_or(Lateness::Never, |death| death.lateness)).await;
+            if death.is_some_and(|death| death.power_lost) {
+                world.drive.lose_power();
+                if case.plant == Plant::LazyCommit {
+                    world.safe.lose_last_commit();
+                }
+            }
+            processes += 1;
+            if processes > PROCESSES_MAX {
+                break false;
+            }
+            pass(fates.seconds(START_AGAIN_SECONDS)).await;
+            process = world.start();
+            last_trouble = Instant::now();
+        }
+        let outbox_is_empty = world.drive.files_below(Path::new("/sim/outbox")).is_empty();
+        let others_rest = writes.is_finished() && outbox_is_empty && hub.is_idle() && !world.server.has_ghosts();
+        if rest.is_over(&world.safe, others_rest) {
+            break true;
+        }
+        if last_trouble.elapsed() > REST_WITHIN {
+            break false;
+        }
+    };
+    world.end(&mut process, Lateness::Never).await;
+    others.shutdown().await;
+    let eaten = eaten.lock().expect("nobody else holds it").clone();
+    let journal = world.safe.journal(0);
+    let left = world.drive.files_below(Path::new("/sim/outbox"));
+    let faults = fates.faults();
+    let mut evidence = Evidence { effects: fates.effects(), faults, breaches: Vec::new(), persons: 0 };
+    let case = judge::Case { written, journal, eaten, left, records: hub.records(), is_at_rest };
+    judge::judge(&case, &world.safe, &mut evidence);
+    evidence
+}
+
+/// Whether everything has come to rest.
+struct Rest {
+    is_quiet_since: Option<Instant>,
+    seen: u64,
+    book: Book,
+}
+
+impl Rest {
+    fn is_over(&mut self, safe: &Safe, others_rest: bool) -> bool {
+        let news = safe.journal(self.seen);
+        let is_quiet = news.is_empty();
+        for entry in news {
+            self.seen = entry.seq;
+            let Body::Exchange { id, fact } = &entry.body else { continue };
+            self.book.take_in(entry.seq, *id, entry.at, fact);
+        }
+        let ends = |exchange: &sluse::domain::exchange::Exchange| {
+            exchange.state.is_final() || self.book.waiting_for_person().any(|waiting| waiting.id == exchange.id)
+        };
+        if !is_quiet || !others_rest || !self.book.all().all(ends) {
+            self.is_quiet_since = None;
+            return false;
+        }
+        self.is_quiet_since.get_or_insert_with(Instant::now).elapsed() >= QUIET
+    }
+}
+
+/// One process at work.
+struct Process {
+    tasks: JoinSet<()>,
+    sessions: Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
+}
+
+impl World {
+    fn make_folders(&self) {
+        for folder in ["/sim/state/spool", "/sim/state/archive", "/sim/state/refused"] {
+            self.drive.make_folder(Path::new(folder));
+        }
+        for exchange in self.settings.exchanges.values() {
+            for code in &exchange.municipalities {
+                self.drive.make_folder(&exchange.outbox.join(code.to_string()));
+                self.drive.make_folder(&exchange.inbox.join(code.to_string()));
+            }
+        }
+    }
+
+    /// As `engine::run` does it.
+    fn start(&self) -> Process {
+        let life = self.fates.be_born();
+        let disk = SimDisk::new(self.drive.clone(), life.clone(), self.case.plant);
+        let (now, dice) = (self.fates.clone(), self.fates.clone());
+        let surroundings = Surroundings::new(move || now.now(), move || dice.roll());
+        let names = self.settings.exchanges.keys().map(|name| (name.clone(), (*layouts()).clone()));
+        let office = Office {
+            settings: self.settings.clone(),
+            layouts: names.collect(),
+            places: Places::new(&self.settings.folders.state),
+            disk: Arc::new(disk),
+            surroundings: surroundings.clone(),
+        };
+        let store = planted_store(self.case.plant, SimStore::open(self.safe.clone(), Some(life.clone())));
+        let book = fold(&*store as &dyn Store).expect("reading does not fail here");
+        let (ledger, clerk) = Ledger::new(store);
+
+        let mut tasks = JoinSet::new();
+        let sessions = Arc::default();
+        let mut endpoints = BTreeMap::new();
+        for (name, settings) in &self.settings.endpoints {
+            let connect = self.endpoint(&life, &sessions);
+            let (link, keep) = Link::new(name.clone(), connect, surroundings.clone(), CancellationToken::new());
+            tasks.spawn(keep);
+            endpoints.insert(name.clone(), (settings.clone(), link));
+        }
+        let (mut kinds, mut outboxes) = (BTreeMap::new(), Vec::new());
+        for (name, settings) in &self.settings.exchanges {
+            let (endpoint, link) = &endpoints[&settings.endpoint];
+            let kind = Arc::new(Kind {
+                name: name.clone(),
+                settings: settings.clone(),
+                endpoint: endpoint.clone(),
+                query: layouts().0.clone(),
+                reply: layouts().1.clone(),
+                link: link.clone(),
+            });
+            let outbox = Outbox::new(
+                name.clone(),
+                settings.outbox.clone(),
+                settings.municipalities.clone(),
+                settings.settle,
+                settings.unfit_after,
+            );
+            outboxes.push((kind.clone(), outbox));
+            kinds.insert(name.clone(), kind);
+        }
+        let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });
+        let house = House::new(site, book, outboxes, Arc::new(Notify::new()), CancellationToken::new());
+        tasks.spawn(clerk.run());
+        tasks.spawn(async move {
+            let (_nobody, commands) = mpsc::channel(1);
+            // A store that cannot be written ends the process, and systemd starts the next one.
+            let _ = house.run(commands).await;
+        });
+        Process { tasks, sessions }
+    }
+
+    fn endpoint(
+        &self,
+        life: &Life,
+        sessions: &Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
+    ) -> super::plant::PlantedEndpoint {
+        let endpoint = SimEndpoint {
+            server: self.server.clone(),
+            life: life.clone(),
+            posix_rename: self.case.posix_rename,
+            sessions: sessions.clone(),
+        };
+        planted_far(self.case.plant, endpoint)
+    }
+
+    async fn end(&self, process: &mut Process, lateness: Lateness) {
+        self.fates.bury();
+        cut_all(&process.sessions, lateness);
+        process.tasks.shutdown().await;
+    }
+
+    /// What the benefit system will write.
+    fn queries(&self) -> Vec<Written> {
+        let exchange = self.settings.exchanges.keys().next().expect("there is one").clone();
+        let mut written = Vec::new();
+        for round in 1..=self.case.rounds {
+            for code in &MUNICIPALITIES[..self.case.municipalities] {
+                let municipality = code.parse().expect("a code");
+                let route = Route { exchange: exchange.clone(), municipality };
+                written.push(query(&route, municipality, round, payment_date(round)));
+                if self.case.asks_twice && round == 1 {
+                    written.push(query(&route, municipality, 100, payment_date(round)));
+                }
+            }
+        }
+        written
+    }
+}
+
+fn payment_date(round: u32) -> Date {
+    date(2031, round as i8, 27)
+}
+
+fn query(route: &Route, municipality: MunicipalityCode, delivery: u32, payment_date: Date) -> Written {
+    let created = date(2030, 1, 5).at(9, 30, 0, 0);
+    let order = QueryOrder { municipality, created, delivery: DeliveryNumber(delivery), payment_date };
+    let content = compose_query(&layouts().0, &order).expect("the shipped layout can say it");
+    let name = format!("BETADM_FORESP_{municipality}_20300105_{delivery:04}.txt");
+    Written { route: route.clone(), name, content }
+}
+
+/// The benefit system writes its queries, each in one of three ways.
+async fn write(drive: Drive, fates: Fates, queries: Vec<Written>) {
+    for query in queries {
+        pass(fates.seconds(30)).await;
+        let folder = Path::new("/sim/outbox").join(query.route.municipality.to_string());
+        let file = folder.join(&query.name);
+        let now = || fates.now().as_micros();
+        if fates.below(3) == 0 {
+            // Slowly, under its own name.
+            let half = query.content.len() / 2;
+            drive.put(&file, &query.content[..half], now());
+            pass(fates.seconds(90)).await;
+            // Whole: the layout says so, so it cannot have been taken before.
+            drive.put(&file, &query.content, now());
+        } else {
+            drive.put(&file, &query.content, now());
+        }
+    }
+}
+
+/// The benefit system takes what it finds in its inbox, at once or after a while.
+async fn eat(drive: Drive, fates: Fates, eaten: Eaten) {
+    loop {
+        let wait = if fates.below(2) == 0 { Duration::from_millis(5) } else { fates.seconds(20) };
+        pass(wait).await;
+        let taken = drive.take_below(Path::new("/sim/inbox"));
+        eaten.lock().expect("nobody panics with it").extend(taken);
+    }
+}

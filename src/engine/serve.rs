@@ -24,6 +24,9 @@ const CALLERS_MAX: usize = 16;
 /// A caller has so long to say what it wants, and to take each part of the answer.
 const CALLER_WITHIN: Duration = Duration::from_secs(30);
 
+/// After a failure to accept, such as too many open files, the socket is left alone for so long.
+const ACCEPT_AGAIN_IN: Duration = Duration::from_secs(1);
+
 /// Answer lines on their way to a slow caller.
 const LINES_MAX: usize = 256;
 
@@ -61,7 +64,7 @@ impl ControlSocket {
                     }
                     Err(e) => {
                         error!(error = %e, "control socket cannot be served for a moment");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        tokio::time::sleep(ACCEPT_AGAIN_IN).await;
                     }
                 },
             }

@@ -88,6 +88,11 @@ fn one(story: &Story, look: Look, called: &Called) -> String {
         let tone = if story.overdue { Tone::Bad } else { Tone::Plain };
         let text = paragraph("Deadline: ", &format!("{}.", deadline(by, story.overdue)));
         let _ = writeln!(shown, "{}", look.paint(tone, text.trim_end()));
+        if story.overdue {
+            let advice = "If the far side says that nothing will come, give up the wait; the query still counts:";
+            let give_up = called.command(&format!("refuse {} --reason \"…\"", short_id(story.id)));
+            let _ = writeln!(shown, "{}    {give_up}", paragraph("  ", advice));
+        }
     }
     if let Some(trouble) = &story.trouble {
         shown.push_str(&paragraph("Not yet: ", &format!("{trouble}.")));

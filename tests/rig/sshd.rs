@@ -8,6 +8,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -50,6 +51,8 @@ pub struct Sshd {
     host_keys: Vec<KeyFile>,
     client_key: KeyFile,
     child: Option<Child>,
+    /// Every process that was ever stopped: one whose parent ended before it was reached is nobody's child any more.
+    frozen: Mutex<Vec<Pid>>,
 }
 
 impl Sshd {
@@ -76,7 +79,16 @@ impl Sshd {
             .map(|kind| KeyFile::generate(folder, &format!("host_{kind:?}"), *kind, KeyFormat::OpenSsh, ""))
             .collect();
         let client_key = KeyFile::generate(folder, "client", KeyType::Ed25519, KeyFormat::OpenSsh, "");
-        let mut sshd = Self { home, root, port: 0, user: user_name(), host_keys, client_key, child: None };
+        let mut sshd = Self {
+            home,
+            root,
+            port: 0,
+            user: user_name(),
+            host_keys,
+            client_key,
+            child: None,
+            frozen: Mutex::default(),
+        };
         sshd.authorize(&sshd.client_key.clone());
         for _ in 0..50 {
             sshd.port = free_port();
@@ -164,7 +176,9 @@ impl Sshd {
     pub fn stop(&mut self) {
         // Frozen first: nothing forks while its relatives are looked for.
         self.freeze();
-        let family = self.family();
+        let mut family = self.family();
+        let frozen = std::mem::take(&mut *self.frozen.lock().unwrap());
+        family.extend(frozen.into_iter().filter(|pid| is_sshd(*pid)));
         let Some(mut child) = self.child.take() else { return };
         for pid in &family {
             let _ = kill_process(*pid, Signal::KILL);
@@ -226,9 +240,10 @@ impl Sshd {
             let family: Vec<Pid> = self.family().into_iter().skip(first).collect();
             let frozen = |pid: &Pid| stat_of(*pid).is_none_or(|(state, _)| matches!(state, 'T' | 'Z'));
             let all = family.iter().all(frozen);
-            for pid in family {
-                let _ = kill_process(pid, Signal::STOP);
+            for pid in &family {
+                let _ = kill_process(*pid, Signal::STOP);
             }
+            self.frozen.lock().unwrap().extend(family);
             all.then_some(())
         });
     }
@@ -360,6 +375,11 @@ fn stat_of(pid: Pid) -> Option<(char, i32)> {
     let mut fields = behind_name.split(' ');
     let state = fields.next()?.chars().next()?;
     Some((state, fields.next()?.parse().ok()?))
+}
+
+/// A number may have gone to another process meanwhile.
+fn is_sshd(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).is_ok_and(|name| name.starts_with("sshd"))
 }
 
 fn is_alive(pid: Pid) -> bool {

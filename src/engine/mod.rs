@@ -32,7 +32,6 @@ use crate::config::{EndpointSettings, Settings};
 use crate::domain::exchange::Book;
 use crate::domain::identity::EndpointName;
 use crate::durable::{RealDisk, read_bounded};
-use crate::outbox::Outbox;
 use crate::outbox::watch::Watch;
 use crate::store::{Reading, SqliteReader, SqliteStore, StoreTrouble};
 use crate::transport::host_key::HostKeyPin;
@@ -125,13 +124,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
             reply: reply.clone(),
             link: link.clone(),
         });
-        let outbox = Outbox::new(
-            name.clone(),
-            settings.outbox.clone(),
-            settings.municipalities.clone(),
-            settings.settle,
-            settings.unfit_after,
-        );
+        let outbox = kind.outbox();
         settings.municipalities.iter().for_each(|code| watch.add(&outbox.folder(*code)));
         outboxes.push((kind.clone(), outbox));
         kinds.insert(name.clone(), kind);

@@ -19,6 +19,7 @@ use crate::domain::layout::{Layout, Purpose};
 use crate::domain::moment::Moment;
 use crate::domain::patience::Patience;
 use crate::durable::Disk;
+use crate::outbox::Outbox;
 use crate::transport::{Connect, Folder, RemotePath};
 
 /// The clock and the dice, so that nobody takes them from the air.
@@ -90,7 +91,20 @@ impl<C: Connect> std::ops::Deref for Site<C> {
     }
 }
 
+impl<C: Connect> Site<C> {
+    /// The exchanges that travel by this endpoint.
+    pub fn kinds_of(&self, endpoint: &EndpointName) -> Vec<Arc<Kind<C>>> {
+        self.kinds.values().filter(|kind| kind.settings.endpoint == *endpoint).cloned().collect()
+    }
+}
+
 impl<C: Connect> Kind<C> {
+    /// Its outbox, nothing seen of it yet.
+    pub fn outbox(&self) -> Outbox {
+        let ExchangeSettings { outbox, municipalities, settle, unfit_after, .. } = &self.settings;
+        Outbox::new(self.name.clone(), outbox.clone(), municipalities.clone(), *settle, *unfit_after)
+    }
+
     /// The trigger of a query, by the settings as they are now. Always the same bytes while they are.
     pub fn trigger(&self, id: FileId, query: &Accepted) -> Vec<u8> {
         let trigger = Trigger {

@@ -20,7 +20,6 @@ use sluse::engine::link::Link;
 use sluse::engine::offline::fold;
 use sluse::engine::places::Places;
 use sluse::engine::site::{Kind, Site, Surroundings};
-use sluse::outbox::Outbox;
 use sluse::store::{Body, Store};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -300,14 +299,7 @@ impl World {
                 reply: layouts().1.clone(),
                 link: link.clone(),
             });
-            let outbox = Outbox::new(
-                name.clone(),
-                settings.outbox.clone(),
-                settings.municipalities.clone(),
-                settings.settle,
-                settings.unfit_after,
-            );
-            outboxes.push((kind.clone(), outbox));
+            outboxes.push((kind.clone(), kind.outbox()));
             kinds.insert(name.clone(), kind);
         }
         let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });

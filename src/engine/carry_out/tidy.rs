@@ -107,8 +107,8 @@ impl<C: Connect> Work<C> {
                     left.push(in_in(&arrival.name).to_string());
                 }
             }
+            let read: Vec<_> = self.exchange.receipts.iter().map(|receipt| receipt.hash).collect();
             for receipt in &self.exchange.receipts {
-                let read: Vec<_> = self.exchange.receipts.iter().map(|receipt| receipt.hash).collect();
                 if remove_receipt(session, &receipt.name, &read).await? == Removed::Left {
                     left.push(in_in(&receipt.name).to_string());
                 }

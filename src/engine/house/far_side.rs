@@ -48,8 +48,7 @@ impl<C: Connect> House<C> {
     }
 
     pub(super) fn note_listing(&mut self, endpoint: &EndpointName, listing: Result<Listing, Trouble>) {
-        let kinds: Vec<_> =
-            self.site.kinds.values().filter(|kind| kind.settings.endpoint == *endpoint).cloned().collect();
+        let kinds = self.site.kinds_of(endpoint);
         let (Some(poll), Some((settings, link))) = (self.polls.get_mut(endpoint), self.site.endpoints.get(endpoint))
         else {
             return;
@@ -164,7 +163,7 @@ impl<C: Connect> House<C> {
 
     /// Whether another reply of the same route is on its way in.
     fn more_may_come(&self, endpoint: &EndpointName, candidate: &Candidate) -> bool {
-        let kinds: Vec<_> = self.site.kinds.values().cloned().collect();
+        let kinds = self.site.kinds_of(endpoint);
         let is_of_route = |name: &RemoteName| {
             *name != candidate.name && arrivals::reply_route(&kinds, name.as_str()).as_ref() == Some(&candidate.route)
         };

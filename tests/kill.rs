@@ -6,7 +6,7 @@ mod rig;
 
 use std::fs;
 
-use rig::{FarPlan, Ground, in_each, payment_date, sorted_names, until};
+use rig::{Chapter, FarPlan, Ground, in_each, payment_date, record, sorted_names, until};
 use sluse::engine::point::{KILL_VARIABLE, POINTS};
 
 fn kill_at(point: &str) -> [(&'static str, String); 1] {
@@ -23,7 +23,7 @@ fn killed_at(point: &str) -> Ground {
 }
 
 /// That one more daemon ends the round, once, and leaves nothing here or there.
-fn assert_round_ends(ground: &Ground) {
+fn assert_round_ends(ground: &Ground, fault: &str) {
     let _daemon = ground.start();
     ground.until_state(ground.municipality(), 1, "done");
     ground.assert_once(ground.municipality(), 1);
@@ -34,6 +34,7 @@ fn assert_round_ends(ground: &Ground) {
     };
     until(&format!("nothing to be left of {:?}", left()), || left().is_empty().then_some(()));
     ground.far().assert_each_trigger_once();
+    record(&ground.came_of(Chapter::Processes, fault));
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn a_daemon_that_is_killed_anywhere_ends_its_round_when_it_is_started_again() {
     in_each(&POINTS, |point| {
         let ground = killed_at(point);
 
-        assert_round_ends(&ground);
+        assert_round_ends(&ground, &format!("`kill -9` at {point}"));
     });
 }
 
@@ -62,7 +63,7 @@ fn a_daemon_that_is_killed_there_again_ends_its_round_all_the_same() {
         }
         second.kill_9();
 
-        assert_round_ends(&ground);
+        assert_round_ends(&ground, &format!("`kill -9` at {point}, and again"));
     });
 }
 
@@ -77,7 +78,7 @@ fn a_daemon_that_is_killed_while_it_settles_a_doubt_settles_it_when_it_is_starte
             ground.start_with(&kill_at("doubt_settled")).wait_for_kill();
         }
 
-        assert_round_ends(&ground);
+        assert_round_ends(&ground, &format!("`kill -9` at {point}, and twice while the doubt is settled"));
         let attempts = ground.count_of(ground.municipality(), "trigger_intended");
         assert_eq!(attempts, if point == "trigger_intended" { 2 } else { 1 });
     });

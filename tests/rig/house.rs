@@ -1,8 +1,8 @@
 //! A ground to try the daemon on: folders and a settings file as on a municipality's server, one or two far sides,
 //! and the questions that a test asks of journal, register, outbox and inbox. Start with [`Ground::lay`].
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, date};
 use sluse::domain::agreement::{Agreement, AgreementKey};
-use sluse::domain::exchange::{Book, Exchange, Fact};
+use sluse::domain::exchange::{Book, Exchange, Fact, Origin};
 use sluse::domain::identity::{DeliveryNumber, FileId};
 use sluse::domain::layout::Layout;
 use sluse::domain::municipality::MunicipalityCode;
@@ -26,6 +26,7 @@ use sluse::store::{Body, Question, Reading, SqliteReader};
 use tempfile::TempDir;
 
 use super::daemon::Daemon;
+use super::evidence::{Chapter, Row};
 use super::far::{DEBITOR, Far, FarPlan};
 use super::wait::until_within;
 
@@ -51,6 +52,8 @@ pub struct Ground {
     pub sides: Vec<Side>,
     folder: TempDir,
     deliveries: Cell<u32>,
+    /// Every file that was put into an outbox, by name.
+    delivered: RefCell<Vec<String>>,
 }
 
 /// The payment date of a round: each in a month of its own.
@@ -71,7 +74,7 @@ impl Ground {
     /// A ground with one far side, for these municipalities.
     pub fn lay(municipalities: &[&str], plan: FarPlan) -> Ground {
         let folder = TempDir::with_prefix("sluse-ground-").expect("a temporary directory can be made");
-        let mut ground = Ground { sides: Vec::new(), folder, deliveries: Cell::new(0) };
+        let mut ground = Ground { sides: Vec::new(), folder, deliveries: Cell::new(0), delivered: RefCell::default() };
         for name in ["state", "run"] {
             make_folder(&ground.path(name));
         }
@@ -204,6 +207,7 @@ municipalities = [{codes}]
         let part = folder.join(format!(".{name}"));
         fs::write(&part, bytes).expect("the outbox is ours");
         fs::rename(part, folder.join(name)).expect("the outbox is ours");
+        self.delivered.borrow_mut().push(name.to_owned());
     }
 
     /// Composes a query and puts it into the outbox.
@@ -340,6 +344,48 @@ municipalities = [{codes}]
         self.assert_register(municipality, rounds);
     }
 
+    /// What has come of everything so far, measured on both sides: a row of the evidence. A query is lost if it is
+    /// neither in the outbox nor known to the journal, a reply if a done exchange's register or inbox does not
+    /// show it; doubled is what the far side saw twice, or the inbox holds twice.
+    pub fn came_of(&self, chapter: Chapter, fault: &str) -> Row {
+        let book = self.book();
+        let known: BTreeSet<String> =
+            book.all().filter_map(|exchange| Some(exchange.query()?.original_name.clone())).collect();
+        let unfit: BTreeSet<String> = book
+            .all()
+            .filter_map(|exchange| match &exchange.origin {
+                Origin::Unfit(unfit) => Some(unfit.original_name.clone()),
+                Origin::Query(_) | Origin::Reply => None,
+            })
+            .collect();
+        let mut row = Row { outcome: outcome_of(&book), ..Row::once(chapter, fault, "") };
+        row.persons = u64::from(book.waiting_for_person().next().is_some());
+        let waits = |name: &String| {
+            self.sides.iter().any(|side| side.municipalities.iter().any(|code| self.outbox(*code).join(name).exists()))
+        };
+        row.lost += count(
+            self.delivered
+                .borrow()
+                .iter()
+                .filter(|name| !known.contains(*name) && !unfit.contains(*name) && !waits(name)),
+        );
+        for side in &self.sides {
+            row.doubled += side.far.triggers_seen_twice();
+            for municipality in &side.municipalities {
+                let of_it = || book.all().filter(|exchange| exchange.route.municipality == *municipality);
+                let done = count(of_it().filter(|exchange| exchange.state.name() == "done"));
+                let inbox = self.in_inbox(*municipality);
+                row.lost += done.saturating_sub(inbox.replies.len() as u64);
+                row.doubled += (inbox.replies.len() as u64).saturating_sub(done);
+                let rounds = u32::try_from(done).expect("a test has few rounds");
+                let all_done = rounds > 0 && of_it().all(|exchange| exchange.state.name() == "done");
+                let question = Question { municipality: Some(*municipality), ..Question::default() };
+                row.lost += u64::from(all_done && self.register(question) != self.page(*municipality, rounds));
+            }
+        }
+        row
+    }
+
     // The person.
 
     /// Asks the daemon as a command does.
@@ -401,6 +447,20 @@ pub struct InInbox {
     pub replies: Vec<String>,
     pub change_lists: Vec<String>,
     pub others: Vec<String>,
+}
+
+fn count<T>(those: impl Iterator<Item = T>) -> u64 {
+    those.count() as u64
+}
+
+/// Where all exchanges stand, as Sluse says it: `2 done, 1 held`.
+fn outcome_of(book: &Book) -> String {
+    let mut states = BTreeMap::<&str, u64>::new();
+    book.all().for_each(|exchange| *states.entry(exchange.state.name()).or_default() += 1);
+    match states.iter().map(|(state, number)| format!("{number} {state}")).collect::<Vec<_>>() {
+        only if only.len() == 1 && states.values().all(|number| *number == 1) => states.keys().copied().collect(),
+        several => several.join(", "),
+    }
 }
 
 fn make_folder(path: &Path) {

@@ -5,6 +5,7 @@
 
 mod cases;
 mod daemon;
+pub mod evidence;
 mod far;
 mod house;
 mod keys;
@@ -14,6 +15,7 @@ mod wait;
 
 pub use cases::in_each;
 pub use daemon::Daemon;
+pub use evidence::{Chapter, Row, record};
 pub use far::{Far, FarPlan};
 pub use house::{Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};

@@ -1,12 +1,15 @@
 # What to do with this project, one word each. `make demo` and `make test` do their own set-up.
 
-.PHONY: demo test soak build lint setup
+.PHONY: demo test evidence soak build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
 
 test: setup lint ## everything that is tested without systemd, Docker or a browser
-	cargo test --locked
+	tests/whole
+
+evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
+	tests/whole docs/evidence.md
 
 soak:            ## seeded runs of the simulation for a whole night
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture

@@ -9,6 +9,7 @@ pub mod evidence;
 mod far;
 mod house;
 mod keys;
+pub mod leaks;
 mod pause;
 mod sshd;
 mod wait;

@@ -27,9 +27,13 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and returns at once; `log` grows with each one that is started.
     pub fn start(config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
+        Daemon::start_by(Command::new(env!("CARGO_BIN_EXE_sluse")), config, log, environment)
+    }
+
+    /// The same with a command of its own, which may have some arguments already.
+    pub fn start_by(mut command: Command, config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
         let file = OpenOptions::new().create(true).append(true).open(log).expect("the temporary directory is ours");
         let begins_at = fs::read(log).map_or(0, |bytes| bytes.len());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
         command.arg("--config").arg(config).arg("run");
         for variable in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "SLUSE_LOG"] {
             command.env_remove(variable);

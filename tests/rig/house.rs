@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -30,6 +30,7 @@ use super::daemon::Daemon;
 use super::evidence::{Chapter, Row};
 use super::far::{DEBITOR, Far, FarPlan};
 use super::leaks::{plant, said};
+use super::users::User;
 use super::wait::until_within;
 
 /// A whole round takes seconds; on a loaded machine, or after a connection that nobody answered, more.
@@ -146,9 +147,38 @@ impl Ground {
 
     /// The same with more in the environment.
     pub fn start_with(&self, environment: &[(&str, String)]) -> Daemon {
+        Daemon::start(&self.write_settings(), &self.path("daemon.log"), environment)
+    }
+
+    /// Gives all of the ground to its users, as the shipped systemd files do, and starts the daemon as one of them.
+    /// What the far side is made of stays the tester's.
+    pub fn start_as_sluse(&self) -> Daemon {
+        let config = self.write_settings();
+        let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        // They may pass through, and run the program, wherever cargo has put it
+        open(&self.path(""), 0o711);
+        fs::copy(env!("CARGO_BIN_EXE_sluse"), self.path("sluse")).expect("there is room for the program");
+        open(&config, 0o644);
+        for (name, mode) in [("state", 0o700), ("run", 0o750)] {
+            User::SLUSE.gets(&self.path(name), false);
+            open(&self.path(name), mode);
+        }
+        for side in &self.sides {
+            open(&side.folder, 0o711);
+            for (name, mode) in [("outbox", 0o2770), ("inbox", 0o2750)] {
+                User::SLUSE.gets(&side.folder.join(name), true);
+                open(&side.folder.join(name), mode);
+            }
+            open(side.far.sshd.scratch(), 0o711);
+            User::SLUSE.gets(&side.far.sshd.client_key().path, false);
+        }
+        Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
+    }
+
+    fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
-        Daemon::start(&config, &self.path("daemon.log"), environment)
+        config
     }
 
     /// Runs a command on this ground's settings to its end. What it prints must name nobody.

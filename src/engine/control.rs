@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::decide::Ask;
+use super::retry::{RetryAsk, RetryLine};
 use super::snapshot::{ExchangeLine, HeldItem, Snapshot, Story};
 use crate::domain::amount::Oere;
 use crate::domain::change::Change;
@@ -31,6 +32,8 @@ pub enum Request {
     },
     Held,
     Decide(Ask),
+    /// Queries that came to nothing are sent again, each as a new exchange.
+    Retry(RetryAsk),
     Query {
         exchange: Option<ExchangeName>,
         municipality: MunicipalityCode,
@@ -71,6 +74,10 @@ pub enum Answer {
         id: FileId,
         state: String,
         next: String,
+    },
+    /// What became of each exchange that was to be retried, in the order of the selection.
+    Retried {
+        lines: Vec<RetryLine>,
     },
     /// A query lies in the outbox under this path.
     Composed {

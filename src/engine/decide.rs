@@ -32,6 +32,8 @@ pub enum Verdict {
     Refuse,
     SettleSent,
     SettleNotSent,
+    /// Take a query back that the hub cannot have yet.
+    Withdraw,
 }
 
 /// Why a decision was not taken.
@@ -43,7 +45,7 @@ pub enum NotDecided {
     Ambiguous(String),
     #[error("exchange {id} is {state}: {why}")]
     NotNow { id: FileId, state: String, why: String },
-    #[error("exchange {id} has moved on since you looked at it; look again with `sluse held`")]
+    #[error("exchange {id} has moved on since you looked at it; look again with `sluse held` or `sluse explain`")]
     MovedOn { id: FileId },
     /// The reply must be compared again with the register of today before anybody can decide.
     #[error(
@@ -58,47 +60,110 @@ pub enum NotDecided {
 pub fn decide(book: &Book, ask: &Ask, who: &str, now: Moment) -> Result<(FileId, Fact), NotDecided> {
     let exchange = find(book, &ask.id)?;
     let id = exchange.id;
-    let register_head = book.register(&exchange.route).map_or(0, |mark| mark.head);
-    let not_now = |why: &str| NotDecided::NotNow { id, state: exchange.state.name().to_owned(), why: why.to_owned() };
     if !is_good(&ask.reason) {
         return Err(NotDecided::BadReason);
     }
-    if ask.seen.as_ref().is_some_and(|mark| *mark != seen(exchange, register_head)) {
-        return Err(NotDecided::MovedOn { id });
+    has_not_moved_on(book, exchange, ask.seen.as_deref())?;
+    let fact = fact_of(book, exchange, ask.verdict, decision(who, &ask.reason))?;
+    match book.weigh(id, now, &fact) {
+        Ok(_) => Ok((id, fact)),
+        Err(impossible) => Err(not_now(exchange, impossible.to_string())),
     }
-    let decision = Decision { who: who.to_owned(), reason: ask.reason.trim().to_owned() };
-    if let (Verdict::Refuse, State::Submitted | State::Receipted) = (ask.verdict, &exchange.state) {
+}
+
+fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decision) -> Result<Fact, NotDecided> {
+    let not_now = |why: &str| Err(not_now(exchange, why));
+    let register_head = register_head(book, exchange);
+    let choice = HeldItem::of(exchange, book.broken(exchange.id), register_head).map(|item| item.choice);
+    Ok(match (verdict, &exchange.state) {
+        _ if choice == Some(Choice::Nothing) => return not_now("its journal says something impossible"),
+        (Verdict::Withdraw, _) => match why_not_withdrawn(exchange) {
+            Some(why) => return not_now(why),
+            None => Fact::Withdrawn { decision },
+        },
         // Giving up the wait for a reply that will not come.
-        return Ok((id, Fact::Declined { decision }));
-    }
-    let Some(item) = HeldItem::of(exchange, book.broken(id), register_head) else {
-        return Err(not_now("it does not wait for a person"));
-    };
-    let fact = match (ask.verdict, &exchange.state) {
-        _ if item.choice == Choice::Nothing => return Err(not_now("its journal says something impossible")),
+        (Verdict::Refuse, State::Submitted | State::Receipted) => Fact::Declined { decision },
+        _ if choice.is_none() => return not_now("it does not wait for a person"),
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
-            Fact::Settled { sent: ask.verdict == Verdict::SettleSent, decision }
+            Fact::Settled { sent: verdict == Verdict::SettleSent, decision }
         }
-        (Verdict::SettleSent | Verdict::SettleNotSent, _) => return Err(not_now("only what is in doubt is settled")),
-        (_, State::InDoubt { .. }) => {
-            return Err(not_now("settle it: `sluse settle ID --sent` or `--not-sent`"));
-        }
+        (Verdict::SettleSent | Verdict::SettleNotSent, _) => return not_now("only what is in doubt is settled"),
+        (_, State::InDoubt { .. }) => return not_now("settle it: `sluse settle ID --sent` or `--not-sent`"),
         (Verdict::Refuse, _) => Fact::Declined { decision },
-        (Verdict::Approve, _) if item.choice != Choice::ApproveOrRefuse => {
-            return Err(not_now("what is unfit cannot be approved; refuse it, or have a fit one sent"));
+        (Verdict::Approve, _) if choice != Some(Choice::ApproveOrRefuse) => {
+            return not_now("what is unfit cannot be approved; refuse it, or have a fit one sent");
         }
         (Verdict::Approve, State::ReplyHeld { arrival, reasons, register_head: held_on, .. }) => {
             if !reasons.iter().any(HoldReason::is_about_the_hand_over) && *held_on != register_head {
-                return Err(NotDecided::Stale { id });
+                return Err(NotDecided::Stale { id: exchange.id });
             }
             Fact::Approved { decision, seen: Seen { reply: Some(arrival.hash), register_head: *held_on } }
         }
         (Verdict::Approve, _) => Fact::Approved { decision, seen: Seen { reply: None, register_head } },
-    };
-    match book.weigh(id, now, &fact) {
-        Ok(_) => Ok((id, fact)),
-        Err(impossible) => Err(not_now(&impossible.to_string())),
+    })
+}
+
+/// Why a query cannot be taken back any more, and what can be done instead. None: it can.
+pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
+    if exchange.query().is_none() {
+        return Some("it has no query that could be withdrawn");
     }
+    Some(match &exchange.state {
+        State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => return None,
+        State::Submitting { .. } => {
+            "its trigger is being made, so the hub may have the query; wait for what comes of it, and look with `sluse \
+             explain ID`"
+        }
+        State::InDoubt { .. } => {
+            "its trigger may have been made, so the hub may have the query; find out, and settle it: `sluse settle ID \
+             --not-sent` takes it back"
+        }
+        State::Submitted | State::Receipted => {
+            "its trigger was made, so the hub has the query and it cannot be called back; ask UDK to ignore it, or give \
+             up the wait for its reply: `sluse refuse ID`"
+        }
+        State::ReceiptHeld { .. } => {
+            "its trigger was made, and the hub has answered; say what the answer means: `sluse approve ID` (it was \
+             rejected) or `sluse refuse ID`"
+        }
+        State::ReplyHeld { .. } => "its reply is here; refuse that, if it is not to count: `sluse refuse ID`",
+        State::Replied { .. }
+        | State::Applied { .. }
+        | State::HandOverStaged { .. }
+        | State::HandingOver { .. }
+        | State::HandedOver
+        | State::CommandRan
+        | State::Done { .. } => "its query was answered, and what was answered stands in the journal",
+        State::Refusing { .. }
+        | State::Refused { .. }
+        | State::Withdrawing { .. }
+        | State::Withdrawn { .. }
+        | State::Rejecting { .. }
+        | State::Rejected { .. } => "its query counts no more already",
+    })
+}
+
+/// What is journalled of whoever decided.
+pub(super) fn decision(who: &str, reason: &str) -> Decision {
+    Decision { who: who.to_owned(), reason: reason.trim().to_owned() }
+}
+
+/// That what a person saw is still so. Without a mark it is whatever is there now.
+pub(super) fn has_not_moved_on(book: &Book, exchange: &Exchange, mark: Option<&str>) -> Result<(), NotDecided> {
+    match mark {
+        Some(mark) if mark != seen(exchange, register_head(book, exchange)) => {
+            Err(NotDecided::MovedOn { id: exchange.id })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+pub(super) fn register_head(book: &Book, exchange: &Exchange) -> u64 {
+    book.register(&exchange.route).map_or(0, |mark| mark.head)
+}
+
+pub(super) fn not_now(exchange: &Exchange, why: impl Into<String>) -> NotDecided {
+    NotDecided::NotNow { id: exchange.id, state: exchange.state.name().to_owned(), why: why.into() }
 }
 
 /// The exchange that a person means by an id's beginning.

@@ -130,31 +130,37 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
         Ok(name) => name,
         Err(finding) => return unfit(copy.size, copy.hash, finding),
     };
-    let mut facts = vec![Fact::Accepted(Accepted {
-        route: spooled.route.clone(),
-        original_name: spooled.original_name.clone(),
-        spool_name: spooled.spool_name.clone(),
-        original: copy.original,
-        remote_name,
-        size: copy.size,
-        hash: copy.hash,
-        delivery: query.delivery,
-        payment_date: query.payment_date,
-        payment_month: query.payment_month,
-    })];
-    let second = book.second_to(&spooled.route, query.payment_date, query.payment_month);
-    let used = book.with_delivery(&spooled.route, query.delivery);
+    accepted(
+        book,
+        Accepted {
+            route: spooled.route.clone(),
+            original_name: spooled.original_name.clone(),
+            spool_name: spooled.spool_name.clone(),
+            original: copy.original,
+            remote_name,
+            size: copy.size,
+            hash: copy.hash,
+            delivery: query.delivery,
+            payment_date: query.payment_date,
+            payment_month: query.payment_month,
+            retry_of: None,
+        },
+    )
+}
+
+/// What a fit query comes to: it is held at once where another one counts for its payment date, or has its number.
+pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
+    let second = book.second_to(&query.route, query.payment_date, query.payment_month);
+    let used = book.with_delivery(&query.route, query.delivery);
     let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
     let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
     let reasons: Vec<_> = second.into_iter().chain(used).collect();
-    if !reasons.is_empty() {
-        facts.push(Fact::QueryHeld { reasons });
-    }
-    facts
+    let held = (!reasons.is_empty()).then_some(Fact::QueryHeld { reasons });
+    [Fact::Accepted(query)].into_iter().chain(held).collect()
 }
 
 /// The name on the far side, by the layout's template, and one that no exchange ever had.
-fn unused_name(book: &Book, layout: &Layout, query: &Query) -> Result<RemoteName, String> {
+pub fn unused_name(book: &Book, layout: &Layout, query: &Query) -> Result<RemoteName, String> {
     for copy in 1..=COPIES_OF_NAME_MAX {
         let parts = NameParts { municipality: query.municipality, date: query.date, delivery: query.delivery, copy };
         let name = layout.file_name().compose(&parts).map_err(|e| e.to_string())?;

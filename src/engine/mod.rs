@@ -14,6 +14,7 @@ pub mod link;
 pub mod offline;
 pub mod places;
 pub mod point;
+pub mod retry;
 mod serve;
 pub mod site;
 pub mod snapshot;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
+use super::retry::{CameTo, NOTHING_SELECTED, RetryAsk, RetryLine, facts, first_state};
 use super::site::Surroundings;
 use crate::config::Settings;
 use crate::domain::exchange::Book;
@@ -88,6 +89,7 @@ pub fn answer(
             }
             Err(not) => each(Answer::Refused { why: not.to_string() }),
         },
+        Request::Retry(ask) => each(retry(&office, &mut store, book, &ask, &who)?),
         Request::Register(request) if request.full.as_ref().is_some_and(|reason| !is_good(reason)) => {
             each(Answer::Refused { why: NotDecided::BadReason.to_string() });
         }
@@ -106,6 +108,48 @@ pub fn answer(
         }
     }
     Ok(())
+}
+
+/// Each of a selection is its own decision, recorded before the next is looked at.
+fn retry(
+    office: &Office,
+    store: &mut SqliteStore,
+    mut book: Book,
+    ask: &RetryAsk,
+    who: &str,
+) -> Result<Answer, StoreTrouble> {
+    let selected = match ask.select(&book) {
+        Ok(selected) if selected.is_empty() => return Ok(Answer::Mistaken { why: NOTHING_SELECTED.to_owned() }),
+        Ok(selected) => selected,
+        Err(not) => return Ok(Answer::Refused { why: not.to_string() }),
+    };
+    let mut lines = Vec::new();
+    for one in selected {
+        let id = match one {
+            Ok(id) => id,
+            Err(line) => {
+                lines.push(line);
+                continue;
+            }
+        };
+        let begun = office.begin_retry(&book, id, ask.seen.as_deref()).map_err(|not| not.to_string());
+        let ready = begun.and_then(|retry| {
+            let query = office.bring(&retry, ask.is_only_a_look())?;
+            Ok((retry.by, facts(&book, &retry, &query, ask, who)?))
+        });
+        let came_to = match ready {
+            Err(why) => CameTo::Refused { why },
+            Ok((_, facts)) if ask.is_only_a_look() => CameTo::Possible { state: first_state(&facts) },
+            Ok((by, facts)) => {
+                let bodies: Vec<_> = facts.into_iter().map(|(id, fact)| Body::Exchange { id, fact }).collect();
+                store.append(store.head(), office.surroundings.now(), &bodies)?;
+                book = fold(store)?;
+                CameTo::retried(&book, by)
+            }
+        };
+        lines.push(RetryLine::of(&book, id, came_to));
+    }
+    Ok(Answer::Retried { lines })
 }
 
 /// The book that the journal gives. A story with an entry that is not understood is marked broken.

@@ -165,6 +165,17 @@ pub enum Choice {
     Nothing,
 }
 
+/// A decision that a person may take on an exchange that waits for nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "offer", rename_all = "snake_case")]
+pub enum Offer {
+    /// The hub cannot have the query yet. No mark: it may be taken back until the trigger is intended, whatever step
+    /// is taken meanwhile.
+    Withdraw,
+    /// Its query came to nothing.
+    Retry { seen: String },
+}
+
 /// One exchange's whole story, from the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Story {
@@ -178,6 +189,9 @@ pub struct Story {
     /// Why the next step has not succeeded yet. None also where no daemon runs.
     pub trouble: Option<String>,
     pub held: Option<HeldItem>,
+    /// What a person may decide though it waits for nobody.
+    #[serde(default)]
+    pub offer: Option<Offer>,
     pub entries: Vec<StoryEntry>,
 }
 
@@ -238,5 +252,6 @@ pub fn seen(exchange: &Exchange, register_head: u64) -> String {
     let reply = exchange.arrivals.last().map(|arrival| arrival.hash.to_string()).unwrap_or_default();
     let mark =
         format!("{}|{}|{}|{reply}|{register_head}", exchange.id, exchange.state.name(), exchange.since.as_micros());
+    let mark = exchange.retried_by.iter().fold(mark, |mark, by| format!("{mark}|{by}"));
     ContentHash::of(mark.as_bytes()).short()
 }

@@ -12,7 +12,8 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
     match fact {
         Fact::Accepted(query) => info!(
             exchange = %id, %municipality, name = %query.original_name, remote_name = %query.remote_name,
-            bytes = query.size, payment_date = %query.payment_date, delivery = %query.delivery, "query accepted"
+            bytes = query.size, payment_date = %query.payment_date, delivery = %query.delivery,
+            retry_of = query.retry_of.map(short_id), "query accepted"
         ),
         Fact::Unfit(unfit) => error!(
             exchange = %id, %municipality, name = %unfit.original_name, finding = %unfit.finding,
@@ -42,6 +43,12 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
         }
         Fact::Settled { sent, decision } => {
             info!(exchange = %id, %municipality, sent, who = %decision.who, "doubt settled by a person");
+        }
+        Fact::Withdrawn { decision } => {
+            info!(exchange = %id, %municipality, who = %decision.who, "withdrawn by a person");
+        }
+        Fact::Retried { by, decision } => {
+            info!(exchange = %id, %municipality, by = %short_id(*by), who = %decision.who, "retried by a person");
         }
         Fact::ReceiptRead { outcome: ReceiptOutcome::Success, .. } if exchange.is_refused() => error!(
             exchange = %id, %municipality, state = exchange.state.name(),
@@ -83,7 +90,9 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
         Fact::Tidied { left } => {
             warn!(exchange = %id, %municipality, ?left, "far side tidied but for what could not be removed");
         }
-        Fact::SetAside => info!(exchange = %id, %municipality, "refused file set aside"),
+        Fact::SetAside => {
+            info!(exchange = %id, %municipality, state = exchange.state.name(), "file set aside");
+        }
     }
 }
 

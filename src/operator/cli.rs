@@ -126,6 +126,18 @@ may be put into the outbox again."
         #[command(flatten)]
         sent: Sent,
     },
+    /// Take a query back before its trigger is made: nothing of it stays in OUT, and it does not count
+    #[command(after_help = "Once the trigger is on its way the hub may have the query, and it cannot be called back.")]
+    Withdraw(Decision),
+    /// Send again what came to nothing, each as a new exchange with a new name, linked to the old one
+    ///
+    /// What is named, or what the hub rejected and all options are true of. Exit status 1 if any of it is not sent again.
+    #[command(
+        after_help = "What goes out is the archived copy, unchanged. A query that was refused or withdrawn is sent again \
+only where it is named.\n\nExamples:\n  sluse retry --all-rejected --dry-run\n  sluse retry --municipality 0751 \
+--payment-date 2026-12-31 --reason \"the hub knows the recipient now\"\n  sluse retry 3f0f9a2e --reason \"withdrawn by mistake\""
+    )]
+    Retry(Retry),
     /// The agreements of the register, as they are or as they were
     #[command(after_help = "Examples:\n  sluse register 0751\n  sluse register --valid-on 2026-12-31 --format csv\n  \
 sluse register 0751 --known-at 2026-11-01T12:00 --json\n\nCPR numbers are masked. With --full they are not, which is \
@@ -154,6 +166,50 @@ pub struct Decision {
     /// The mark that `held` showed; the decision is void if anything has moved on since
     #[arg(long, value_name = "MARK")]
     pub seen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+pub struct Retry {
+    /// The exchanges' ids, or unambiguous beginnings of at least 4 characters
+    #[arg(value_name = "ID", group = "which")]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub rejected: Rejected,
+    /// Why: kept in the journal of each beside who and when; without personal data
+    #[arg(long, required_unless_present = "dry_run")]
+    pub reason: Option<String>,
+    /// Only say what would be sent again, and why the rest would not; nothing is changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The mark that `explain` showed of the one exchange that is named
+    #[arg(long, value_name = "MARK", requires = "ids")]
+    pub seen: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Which of those that the hub rejected.
+#[derive(Debug, Args)]
+pub struct Rejected {
+    /// Of this municipality; may be given more than once
+    #[arg(long, value_name = "CODE", group = "which", conflicts_with = "ids")]
+    pub municipality: Vec<MunicipalityCode>,
+    /// Of this exchange of the settings
+    #[arg(long, value_name = "NAME", group = "which", conflicts_with = "ids")]
+    pub exchange: Option<ExchangeName>,
+    /// For this payment date
+    #[arg(long, value_name = "DATE", value_parser = day, group = "which", conflicts_with = "ids")]
+    pub payment_date: Option<Date>,
+    /// Rejected then or later: a time in Denmark or RFC 3339; a bare date is the beginning of that day
+    #[arg(long, value_name = "TIME", value_parser = moment, group = "which", conflicts_with = "ids")]
+    pub since: Option<Moment>,
+    /// Rejected with this code
+    #[arg(long, value_name = "NUMBER", group = "which", conflicts_with = "ids", allow_negative_numbers = true)]
+    pub code: Option<i64>,
+    /// Everything that the hub rejected
+    #[arg(long, group = "which", conflicts_with = "ids")]
+    pub all_rejected: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -246,6 +302,12 @@ mod tests {
             "sluse approve 3f0f --reason why --seen 0123456789ab",
             "sluse refuse 3f0f --reason why",
             "sluse settle 3f0f --not-sent --reason why",
+            "sluse withdraw 3f0f --reason why --seen 0123456789ab",
+            "sluse retry --all-rejected --dry-run",
+            "sluse retry --municipality 0751 --municipality 0101 --payment-date 2026-12-31 --code 21 --reason why --json",
+            "sluse retry --since 2026-12-01 --exchange sf2530 --reason why",
+            "sluse retry 3f0f9a2e 77aa --reason why",
+            "sluse retry 3f0f9a2e --seen 0123456789ab --reason why",
             "sluse register 0751 --known-at 2026-11-01T12:00 --json",
             "sluse register --valid-on 2026-12-31 --format csv --full --reason why",
             "sluse hub --root /srv/hub --mailroom-only --users KY,AB",
@@ -272,6 +334,11 @@ mod tests {
     fn no_decision_is_taken_without_a_reason_and_no_register_is_shown_in_full_without_one() {
         for (line, kind) in [
             ("sluse approve 3f0f", ErrorKind::MissingRequiredArgument),
+            ("sluse withdraw 3f0f", ErrorKind::MissingRequiredArgument),
+            ("sluse retry 3f0f", ErrorKind::MissingRequiredArgument),
+            ("sluse retry --reason why", ErrorKind::MissingRequiredArgument),
+            ("sluse retry --dry-run", ErrorKind::MissingRequiredArgument),
+            ("sluse retry 3f0f --all-rejected --dry-run", ErrorKind::ArgumentConflict),
             ("sluse settle 3f0f --reason why", ErrorKind::MissingRequiredArgument),
             ("sluse settle 3f0f --sent --not-sent --reason why", ErrorKind::ArgumentConflict),
             ("sluse register --full", ErrorKind::MissingRequiredArgument),

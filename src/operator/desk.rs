@@ -159,7 +159,7 @@ impl<'s> Desk<'s> {
     ) -> Result<(), DeskTrouble> {
         let conclusion = conclusion(request);
         let within = self.within.unwrap_or(match request {
-            Request::Decide(_) | Request::Query { .. } => DECISION_WITHIN,
+            Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => DECISION_WITHIN,
             Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Register(_) => {
                 ANSWER_WITHIN
             }
@@ -205,6 +205,8 @@ impl<'s> Desk<'s> {
 /// What may be concluded when the answer to a request is missing.
 fn conclusion(request: &Request) -> &'static str {
     match request {
+        Request::Retry(ask) if ask.is_only_a_look() => "nothing was changed",
+        Request::Retry(_) => "which of them were sent again is not known: look with `sluse retry … --dry-run`",
         Request::Decide(_) => "whether the decision was taken is not known: look with `sluse explain ID`",
         Request::Query { .. } => "whether the query was written is not known: look with `sluse status`",
         Request::Register(_) => "what was shown is not the whole register",

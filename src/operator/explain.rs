@@ -10,7 +10,7 @@ use super::sentence;
 use super::status::deadline;
 use super::text::{Cell, Look, Table, Tone, minute, municipality, paragraph, second, tone_of};
 use crate::engine::places::short_id;
-use crate::engine::snapshot::{ExchangeLine, Story};
+use crate::engine::snapshot::{ExchangeLine, Offer, Story};
 use crate::outbox::Waiting;
 
 /// One thing that is told, as JSON: a story, or a file that waits.
@@ -96,6 +96,19 @@ fn one(story: &Story, look: Look, called: &Called) -> String {
     }
     if let Some(trouble) = &story.trouble {
         shown.push_str(&paragraph("Not yet: ", &format!("{trouble}.")));
+    }
+    if let Some(offer) = &story.offer {
+        let id = short_id(story.id);
+        let (advice, command) = match offer {
+            Offer::Withdraw => {
+                ("Until its trigger is on its way it can be taken back:", format!("withdraw {id} --reason \"…\""))
+            }
+            Offer::Retry { seen } => (
+                "The same query can be sent again, as a new exchange:",
+                format!("retry {id} --seen {seen} --reason \"…\""),
+            ),
+        };
+        let _ = writeln!(shown, "{}    {}", paragraph("  ", advice), called.command(&command));
     }
     if let Some(item) = &story.held {
         let _ = write!(shown, "\nIt waits for a person:\n{}", held::block(item, called));

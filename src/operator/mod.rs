@@ -10,6 +10,7 @@ pub mod explain;
 pub mod held;
 pub mod hub_args;
 pub mod register;
+pub mod retry;
 pub mod run;
 pub mod sentence;
 pub mod status;
@@ -29,6 +30,7 @@ use crate::domain::municipality::MunicipalityCode;
 use crate::domain::person::mask_in_text;
 use crate::engine::control::{Answer, RegisterRequest, Request};
 use crate::engine::decide::{Ask, Verdict};
+use crate::engine::retry::{Filter, RetryAsk, Selection};
 use crate::engine::snapshot::{HeldItem, Snapshot};
 use cli::{Cli, Command, Decision};
 use desk::{Desk, DeskTrouble};
@@ -112,6 +114,8 @@ impl Call<'_, '_> {
             Command::Settle { decision, sent } => {
                 self.decide(decision, if sent.sent { Verdict::SettleSent } else { Verdict::SettleNotSent })
             }
+            Command::Withdraw(decision) => self.decide(decision, Verdict::Withdraw),
+            Command::Retry(retry) => self.retry(retry),
             Command::Query { municipality, payment_date, exchange } => {
                 match self.desk.ask(Request::Query { exchange, municipality, payment_date })? {
                     Answer::Composed { path } => {
@@ -203,6 +207,32 @@ impl Call<'_, '_> {
                 let later = self.later();
                 self.show(&format!("Exchange {id} is now {state}. Next: {next}.\n{later}"), Found::Fine)
             }
+            _ => Err(DeskTrouble::Misplaced.into()),
+        }
+    }
+
+    fn retry(&mut self, asked: cli::Retry) -> Result<Found, Failure> {
+        let cli::Retry { ids, rejected, reason, dry_run, seen, json: as_json } = asked;
+        if seen.is_some() && ids.len() > 1 {
+            return Err(Failure::Usage("--seen is the mark of one exchange, and more than one is named".to_owned()));
+        }
+        let filter = Filter {
+            municipalities: rejected.municipality,
+            exchange: rejected.exchange,
+            payment_date: rejected.payment_date,
+            since: rejected.since,
+            code: rejected.code,
+        };
+        let which = if ids.is_empty() { Selection::Rejected(filter) } else { Selection::Named(ids) };
+        let reason = reason.filter(|_| !dry_run);
+        match self.desk.ask(Request::Retry(RetryAsk { which, reason, seen }))? {
+            Answer::Retried { lines } if as_json.json => self.show(&json(&lines)?, retry::found(&lines)),
+            Answer::Retried { lines } => {
+                let later = if dry_run { "" } else { self.later() };
+                let shown = retry::show(&lines, dry_run, self.look) + later;
+                self.show(&shown, retry::found(&lines))
+            }
+            Answer::Mistaken { why } => Err(Failure::Usage(why)),
             _ => Err(DeskTrouble::Misplaced.into()),
         }
     }

@@ -48,6 +48,8 @@ pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
             let verdict = if *sent { "made" } else { "not made" };
             decided(decision, &format!("settled that the trigger was {verdict}"))
         }
+        Fact::Withdrawn { decision } => decided(decision, "withdrew it before the trigger was to be made"),
+        Fact::Retried { by, decision } => decided(decision, &format!("had it sent again, as exchange {by}")),
         Fact::ReceiptRead { transfer, name, outcome, .. } => match outcome {
             ReceiptOutcome::Success => {
                 format!("The hub's receipt {name} says that it has the query (transfer {transfer}).")
@@ -109,8 +111,12 @@ fn accepted(query: &Accepted) -> String {
         month if month == PaymentMonth::of(query.payment_date) => String::new(),
         month => format!(" (month {month})"),
     };
+    let taken = match query.retry_of {
+        None => "was taken out of the outbox".to_owned(),
+        Some(former) => format!("of exchange {former} is sent again, from the archive"),
+    };
     format!(
-        "The query {} was taken out of the outbox ({}, SHA-256 {}): delivery {}, payment date {}{month}. It travels as {}.",
+        "The query {} {taken} ({}, SHA-256 {}): delivery {}, payment date {}{month}. It travels as {}.",
         query.original_name,
         count(query.size, "byte"),
         query.hash.short(),

@@ -19,9 +19,10 @@ use crate::domain::exchange::hold::HoldReason;
 use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
 use crate::domain::moment::{Moment, PaymentMonth};
 use crate::engine::control::{RegisterLine, Standing};
+use crate::engine::retry::{CameTo, RetryLine};
 use crate::engine::snapshot::{
-    Choice, EndpointLine, ExchangeLine, HeldQuery, HeldReply, OtherQuery, RefusedFile, RouteLine, Story, StoryEntry,
-    UnreadableFolder,
+    Choice, EndpointLine, ExchangeLine, HeldQuery, HeldReply, Offer, OtherQuery, RefusedFile, RouteLine, Story,
+    StoryEntry, UnreadableFolder,
 };
 use crate::outbox::Waiting;
 
@@ -100,6 +101,7 @@ fn every_fact() -> Vec<Fact> {
             delivery: DeliveryNumber(42),
             payment_date: "2026-12-31".parse().unwrap(),
             payment_month: PaymentMonth { year: 2027, month: 1 },
+            retry_of: None,
         }),
         Fact::QueryHeld {
             reasons: vec![HoldReason::SecondQuery { other: id(OTHER), payment_date: "2026-12-31".parse().unwrap() }],
@@ -145,6 +147,8 @@ fn every_fact() -> Vec<Fact> {
             finding: "record 1, byte 1: no start record".into(),
         }),
         Fact::SetAside,
+        Fact::Withdrawn { decision: decision("the caseworker asked for the wrong month") },
+        Fact::Retried { by: id(OTHER), decision: decision("the hub knows the recipient now") },
     ]
 }
 
@@ -220,6 +224,7 @@ fn story() -> Story {
         overdue: false,
         trouble: None,
         held: Some(held_item()),
+        offer: None,
         entries: every_fact().into_iter().map(Some).chain([None]).enumerate().map(entry).collect(),
     }
 }
@@ -428,6 +433,28 @@ fn explain_tells_every_fact_in_a_sentence() {
         ..story()
     };
     is_transcript("explain-late.txt", &explain::show(&[late], Look::PLAIN, &called()));
+    // Rejected, and the exchange by which it is sent again, while it can still be taken back.
+    let Some(Fact::Accepted(query)) = every_fact().into_iter().next() else { panic!("the first fact is a query") };
+    let of_that = Accepted { retry_of: Some(id(ID)), ..query };
+    let entry = StoryEntry { seq: 130, at: at("2026-12-01T09:15:00Z"), fact: Some(Fact::Accepted(of_that)) };
+    let rejected = Story {
+        held: None,
+        state: "rejected".into(),
+        next: "nothing by itself".into(),
+        offer: Some(Offer::Retry { seen: "0123456789ab".into() }),
+        entries: vec![],
+        ..story()
+    };
+    let again = Story {
+        id: id(OTHER),
+        held: None,
+        state: "accepted".into(),
+        next: "the data is uploaded".into(),
+        offer: Some(Offer::Withdraw),
+        entries: vec![entry],
+        ..story()
+    };
+    is_transcript("explain-offers.txt", &explain::show(&[rejected, again], Look::PLAIN, &called()));
     for fact in every_fact() {
         let sentence = sentence::of(&fact, None);
         assert!(sentence.starts_with(|c: char| c.is_uppercase() || sentence.starts_with("notes")), "{sentence}");
@@ -440,15 +467,42 @@ fn explain_tells_every_fact_in_a_sentence() {
 fn the_transcript_of_explain_holds_every_fact() {
     let told: BTreeSet<&str> = every_fact().iter().map(Fact::name).collect();
     let expected = |fact: &Fact| match fact {
-        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 26,
-        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 26,
-        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 26,
-        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 26,
-        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 26,
-        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 26,
-        Fact::Tidied { .. } | Fact::SetAside => 26,
+        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 28,
+        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 28,
+        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 28,
+        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 28,
+        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 28,
+        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 28,
+        Fact::Tidied { .. } | Fact::SetAside | Fact::Withdrawn { .. } | Fact::Retried { .. } => 28,
     };
     assert!(every_fact().iter().all(|fact| expected(fact) == told.len()), "{told:?}");
+}
+
+fn retry_line(of: &str, came_to: CameTo) -> RetryLine {
+    let (municipality, payment_date) = (route("0751").municipality, "2026-12-31".parse().unwrap());
+    RetryLine { of: of.into(), municipality: Some(municipality), payment_date: Some(payment_date), came_to }
+}
+
+#[test]
+fn a_retry_says_of_each_exchange_what_it_came_to_and_exits_with_1_if_any_was_refused() {
+    let next = "the data is uploaded".to_owned();
+    let by = CameTo::Retried { by: id(OTHER), state: "accepted".into(), next };
+    let why = format!("exchange {OTHER} is done: its query counts; only what was rejected is sent again");
+    let unknown = RetryLine {
+        municipality: None,
+        payment_date: None,
+        ..retry_line("beef", CameTo::Refused { why: "no exchange has an id that begins with `beef`".into() })
+    };
+    let done = [retry_line(ID, by), retry_line(OTHER, CameTo::Refused { why }), unknown];
+    let looked = [retry_line(ID, CameTo::Possible { state: "held".into() })];
+
+    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&looked, true, Look::PLAIN);
+
+    is_transcript("retry.txt", &shown);
+    assert_eq!(
+        (retry::found(&done), retry::found(&done[..1]), retry::found(&looked)),
+        (Found::Wrong, Found::Fine, Found::Fine)
+    );
 }
 
 #[test]

@@ -343,7 +343,7 @@ municipalities = [{codes}]
             }
             let last =
                 exchanges.last().filter(|exchange| exchange.state.name() == state && exchanges.len() == count)?;
-            let is_there = last.state.is_final() || !["refused", "rejected"].contains(&state);
+            let is_there = last.state.is_final() || !["refused", "rejected", "withdrawn"].contains(&state);
             is_there.then(|| last.clone())
         };
         until_within(ROUND_WITHIN, &format!("exchange {count} of {municipality} to be {state}"), &mut look)

@@ -121,7 +121,7 @@ fn every_story_ends(case: &Case, book: &Book, say: Say<'_>) {
             State::Done { .. } if is_query && !counted.contains(&id) => {
                 say(format!("{id} is done, and UDK has no query"))
             }
-            State::Refused { .. } | State::Rejected { .. } if counted.contains(&id) => {
+            State::Refused { .. } | State::Rejected { .. } | State::Withdrawn { .. } if counted.contains(&id) => {
                 say(format!("{id} is {state}, and UDK has the query"));
             }
             _ => {}

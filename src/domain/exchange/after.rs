@@ -47,6 +47,7 @@ impl Exchange {
             receipts: Vec::new(),
             arrivals: Vec::new(),
             waived: Vec::new(),
+            retried_by: Vec::new(),
         }
     }
 
@@ -95,7 +96,7 @@ impl Exchange {
             }
             (State::Submitting { .. } | State::InDoubt { .. }, Fact::TriggerFound { .. }) => State::Submitted,
             // A person settled it as not sent, and then it was seen that it had been.
-            (State::Refusing { .. }, Fact::TriggerFound { .. }) if self.attempts > 0 => State::Submitted,
+            (State::Refusing { .. }, Fact::TriggerFound { .. }) if self.intended.is_some() => State::Submitted,
             (State::InDoubt { .. }, Fact::Settled { sent: true, .. }) => State::Submitted,
             (State::InDoubt { .. }, Fact::Settled { sent: false, decision }) => {
                 State::Refusing { why: format!("settled as not sent by {}: {}", decision.who, decision.reason) }
@@ -172,6 +173,11 @@ impl Exchange {
             // Given up waiting: what the hub has, it has, so the query still counts.
             (State::Submitted | State::Receipted, Fact::Declined { .. }) => State::CommandRan,
             (State::Refusing { why }, Fact::SetAside) => State::Refused { why: why.clone() },
+            (state, Fact::Withdrawn { decision }) if state.is_before_intent() => {
+                State::Withdrawing { why: format!("withdrawn by {}: {}", decision.who, decision.reason) }
+            }
+            (State::Withdrawing { why }, Fact::SetAside) => State::Withdrawn { why: why.clone() },
+            (state, Fact::Retried { .. }) if self.can_be_retried() => state.clone(),
             (State::Rejecting { errors }, Fact::Tidied { .. }) => State::Rejected { errors: errors.clone() },
             (state, fact) => {
                 return Err(Impossible { fact: fact.name().into(), state: state.name().into() });
@@ -231,7 +237,10 @@ impl Exchange {
                 self.submitted_at = Some(at);
             }
             Fact::Doubted { .. } | Fact::TriggerFound { .. } => self.doubted = true,
-            Fact::TriggerNotMade { .. } => self.submitted_at = None,
+            Fact::TriggerNotMade { .. } => {
+                self.submitted_at = None;
+                self.intended = None;
+            }
             Fact::ReceiptRead { transfer, name, hash, outcome } => self.receipts.push(ReadReceipt {
                 transfer: *transfer,
                 name: name.clone(),
@@ -240,6 +249,7 @@ impl Exchange {
             }),
             Fact::ReplyFetched(arrival) => self.arrivals.push(arrival.clone()),
             Fact::Approved { .. } => self.waived.extend(self.held().into_iter().flatten()),
+            Fact::Retried { by, .. } => self.retried_by.push(*by),
             Fact::Accepted(_)
             | Fact::Unfit(_)
             | Fact::QueryHeld { .. }
@@ -247,6 +257,7 @@ impl Exchange {
             | Fact::RenameUnavailable { .. }
             | Fact::TriggerMade
             | Fact::Settled { .. }
+            | Fact::Withdrawn { .. }
             | Fact::ReplyHeld { .. }
             | Fact::Declined { .. }
             | Fact::Applied { .. }
@@ -286,6 +297,8 @@ impl Fact {
             Fact::Doubted { .. } => "doubted",
             Fact::TriggerFound { .. } => "trigger_found",
             Fact::Settled { .. } => "settled",
+            Fact::Withdrawn { .. } => "withdrawn",
+            Fact::Retried { .. } => "retried",
             Fact::ReceiptRead { .. } => "receipt_read",
             Fact::ReplyFetched(_) => "reply_fetched",
             Fact::ReplyHeld { .. } => "reply_held",

@@ -169,6 +169,23 @@ impl Book {
             .find(|exchange| exchange.query().is_some_and(|query| query.delivery == delivery))
     }
 
+    /// The exchange that counts in place of this one because a person had it sent again, or had that one sent again.
+    /// None: it was never retried, or all of it came to nothing.
+    pub fn live_retry(&self, exchange: &Exchange) -> Option<FileId> {
+        let mut to_look_at = exchange.retried_by.clone();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = to_look_at.pop() {
+            match self.exchanges.get(&id) {
+                Some(retry) if retry.can_be_retried() && !self.broken.contains_key(&id) => {
+                    to_look_at.extend(retry.retried_by.iter().filter(|by| seen.insert(**by)));
+                }
+                // What is not known to have come to nothing counts.
+                Some(_) | None => return Some(id),
+            }
+        }
+        None
+    }
+
     /// The exchange in whose story a receipt of this name was read.
     pub fn read_receipt(&self, name: &RemoteName) -> Option<&Exchange> {
         self.exchanges.get(self.receipts.get(name)?)

@@ -28,7 +28,7 @@ pub enum Duty {
     RunCommand,
     /// Remove from the far side what belongs to this exchange.
     Tidy,
-    /// Put a refused file into `refused/` with its sentence, and take its traces off the far side.
+    /// Put a refused or withdrawn file into `refused/` with its sentence, and take its traces off the far side.
     SetAside { why: String },
 }
 
@@ -55,7 +55,7 @@ impl Exchange {
             }
             State::HandedOver => Some(Duty::RunCommand),
             State::CommandRan | State::Rejecting { .. } => Some(Duty::Tidy),
-            State::Refusing { why } => Some(Duty::SetAside { why: why.clone() }),
+            State::Refusing { why } | State::Withdrawing { why } => Some(Duty::SetAside { why: why.clone() }),
             State::QueryHeld { .. }
             | State::Submitted
             | State::Receipted
@@ -63,6 +63,7 @@ impl Exchange {
             | State::ReplyHeld { .. }
             | State::Done { .. }
             | State::Refused { .. }
+            | State::Withdrawn { .. }
             | State::Rejected { .. } => None,
         }
     }

@@ -43,6 +43,10 @@ pub enum Fact {
     TriggerFound { evidence: String },
     /// A person settled the doubt.
     Settled { sent: bool, decision: Decision },
+    /// A person took the query back before its trigger was intended.
+    Withdrawn { decision: Decision },
+    /// A person had the query sent again: its bytes are those of exchange `by`, whose [`Accepted`] names this one.
+    Retried { by: FileId, decision: Decision },
     /// The hub's receipt for this query.
     ReceiptRead { transfer: TransferId, name: RemoteName, hash: ContentHash, outcome: ReceiptOutcome },
     /// A reply was fetched whole into the archive. For a reply that belongs to no open query this begins a story of its own.
@@ -67,7 +71,7 @@ pub enum Fact {
     CommandRan { exit: Option<i32> },
     /// The far side was tidied; `left` are names that could not be removed there.
     Tidied { left: Vec<String> },
-    /// A refused file lies in `refused/` with a sentence beside it, or a refused reply is off the far side.
+    /// A refused or withdrawn file lies in `refused/` with a sentence beside it, or a refused reply is off the far side.
     SetAside,
 }
 
@@ -87,8 +91,9 @@ pub struct Accepted {
     pub route: Route,
     /// The file's name in the outbox, characters that are not printable replaced.
     pub original_name: String,
-    /// The original's name in the spool.
+    /// The original's name in the spool. A retry has none there.
     pub spool_name: String,
+    /// Of a retry: that of the original of the exchange that it retries.
     pub original: OriginalStamp,
     pub remote_name: RemoteName,
     /// Bytes.
@@ -97,6 +102,9 @@ pub struct Accepted {
     pub delivery: DeliveryNumber,
     pub payment_date: Date,
     pub payment_month: PaymentMonth,
+    /// The exchange that this one retries. None: it came from an outbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<FileId>,
 }
 
 /// What tells whether the claimed original is still the file that was copied.

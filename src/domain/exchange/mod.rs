@@ -40,7 +40,7 @@ pub struct Exchange {
     pub submitted_at: Option<Moment>,
     /// Whether bytes of ours may lie in OUT.
     pub touched_out: bool,
-    /// How the trigger was last intended to be made.
+    /// How the trigger was last intended to be made. None also once it is proven that it was not.
     pub intended: Option<TriggerWay>,
     /// Part names that were staged, one per attempt.
     pub parts: Vec<RemoteName>,
@@ -49,6 +49,8 @@ pub struct Exchange {
     pub arrivals: Vec<Arrival>,
     /// What persons have let pass.
     pub waived: Vec<HoldReason>,
+    /// The exchanges by which persons had its query sent again, the last one last.
+    pub retried_by: Vec<FileId>,
 }
 
 /// How the story began.
@@ -136,6 +138,13 @@ pub enum State {
     Refused {
         why: String,
     },
+    /// To be withdrawn: whatever lies in OUT is to be taken out, and the file to be set aside.
+    Withdrawing {
+        why: String,
+    },
+    Withdrawn {
+        why: String,
+    },
     /// To be rejected: the far side is to be tidied.
     Rejecting {
         errors: Vec<ReceiptError>,
@@ -190,6 +199,7 @@ impl State {
             State::HandedOver | State::CommandRan => "handed over",
             State::Done { .. } => "done",
             State::Refusing { .. } | State::Refused { .. } => "refused",
+            State::Withdrawing { .. } | State::Withdrawn { .. } => "withdrawn",
             State::Rejecting { .. } | State::Rejected { .. } => "rejected",
         }
     }
@@ -226,15 +236,20 @@ impl State {
             State::Done { .. } => "nothing, it is done",
             State::Refusing { .. } => "the file is put into refused/",
             State::Refused { .. } => "nothing, it was refused",
+            State::Withdrawing { .. } => "what lies in OUT is taken out, and the file is put into refused/",
+            State::Withdrawn { .. } => "nothing, it was withdrawn",
             State::Rejecting { .. } => "the far side is tidied",
-            State::Rejected { .. } => "nothing; find out why the hub rejected it, then put a new query into the outbox",
+            State::Rejected { .. } => {
+                "nothing by itself; find out why the hub rejected it, then have it sent again (`sluse retry`), or put a new \
+                 query into the outbox"
+            }
         }
     }
 
     /// Nothing more will happen by itself or by a person.
     pub fn is_final(&self) -> bool {
         match self {
-            State::Done { .. } | State::Refused { .. } | State::Rejected { .. } => true,
+            State::Done { .. } | State::Refused { .. } | State::Withdrawn { .. } | State::Rejected { .. } => true,
             State::Accepted
             | State::QueryHeld { .. }
             | State::Uploaded { .. }
@@ -252,6 +267,7 @@ impl State {
             | State::HandedOver
             | State::CommandRan
             | State::Refusing { .. }
+            | State::Withdrawing { .. }
             | State::Rejecting { .. } => false,
         }
     }
@@ -282,9 +298,16 @@ impl State {
             | State::Done { .. }
             | State::Refusing { .. }
             | State::Refused { .. }
+            | State::Withdrawing { .. }
+            | State::Withdrawn { .. }
             | State::Rejecting { .. }
             | State::Rejected { .. } => false,
         }
+    }
+
+    /// Before the trigger's intent: the hub cannot have the query.
+    pub fn is_before_intent(&self) -> bool {
+        matches!(self, State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. })
     }
 }
 
@@ -298,30 +321,41 @@ impl Exchange {
     }
 
     /// Whether this query counts when another comes for the same payment date: not when it was refused,
-    /// rejected, or settled as not sent, unless the hub has confirmed it all the same.
+    /// rejected, withdrawn, or settled as not sent, unless the hub has confirmed it all the same.
     pub fn is_live_query(&self) -> bool {
-        let came_to_nothing = matches!(
-            self.state,
-            State::Refusing { .. } | State::Refused { .. } | State::Rejecting { .. } | State::Rejected { .. }
-        );
         let is_confirmed = self.receipts.iter().any(|receipt| receipt.is_success);
-        self.query().is_some() && (is_confirmed || !came_to_nothing)
+        self.query().is_some() && (is_confirmed || !self.is_refused())
     }
 
-    /// Refused here or rejected by the hub, or on the way there.
+    /// Refused or withdrawn here or rejected by the hub, or on the way there.
     pub fn is_refused(&self) -> bool {
         matches!(
             self.state,
-            State::Refusing { .. } | State::Refused { .. } | State::Rejecting { .. } | State::Rejected { .. }
+            State::Refusing { .. }
+                | State::Refused { .. }
+                | State::Withdrawing { .. }
+                | State::Withdrawn { .. }
+                | State::Rejecting { .. }
+                | State::Rejected { .. }
         )
+    }
+
+    /// Whether its query came to nothing for good, so that it may be sent again as a new exchange.
+    pub fn can_be_retried(&self) -> bool {
+        self.state.is_final() && self.query().is_some() && !self.is_live_query()
     }
 
     /// What happens next, who does it, and what a person should do where nothing does.
     pub fn next_step(&self) -> String {
         match (&self.state, &self.origin) {
             (State::Refused { .. }, Origin::Unfit(_)) => "nothing; put a corrected query into the outbox".to_owned(),
+            (State::Refused { .. } | State::Withdrawn { .. } | State::Rejected { .. }, _)
+                if let Some(by) = self.retried_by.last() =>
+            {
+                format!("nothing: it was sent again as exchange {by}")
+            }
             // Refused by a person, who meant it: the sentence says by whom and why.
-            (State::Refused { why }, Origin::Query(_) | Origin::Reply) => format!("nothing: {why}"),
+            (State::Refused { why } | State::Withdrawn { why }, _) => format!("nothing: {why}"),
             (state, _) => state.next_step().to_owned(),
         }
     }

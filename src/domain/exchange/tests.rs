@@ -56,6 +56,7 @@ fn accepted(delivery: u32) -> Accepted {
         delivery: DeliveryNumber(delivery),
         payment_date: DATE,
         payment_month: PaymentMonth::of(DATE),
+        retry_of: None,
     }
 }
 
@@ -140,6 +141,10 @@ fn settled(sent: bool) -> Fact {
     Fact::Settled { sent, decision: decision() }
 }
 
+fn withdrawn() -> Fact {
+    Fact::Withdrawn { decision: decision() }
+}
+
 fn staged() -> Fact {
     Fact::TriggerStaged { part: part() }
 }
@@ -173,6 +178,8 @@ fn facts() -> Vec<(String, Fact)> {
         Fact::CommandRan { exit: Some(0) },
         Fact::Tidied { left: vec![] },
         Fact::SetAside,
+        withdrawn(),
+        Fact::Retried { by: id(2), decision: decision() },
     ];
     let written = Fact::TriggerIntended { way: TriggerWay::Write };
     let told = [
@@ -227,6 +234,8 @@ fn states() -> Vec<State> {
         State::Done { left: vec![] },
         State::Refusing { why: "unfit".into() },
         State::Refused { why: "unfit".into() },
+        State::Withdrawing { why: "a person asked".into() },
+        State::Withdrawn { why: "a person asked".into() },
         State::Rejecting { errors: errors() },
         State::Rejected { errors: errors() },
     ]
@@ -262,7 +271,7 @@ fn variant(state: &State) -> String {
 /// An exchange with a query, submitted by one undoubted attempt if it has come that far.
 fn exchange_in(state: State) -> Exchange {
     let begun = Exchange::begin(id(1), at(0), &Fact::Accepted(accepted(42))).unwrap();
-    Exchange { state, attempts: 1, ..begun }
+    Exchange { state, attempts: 1, intended: Some(by_rename()), ..begun }
 }
 
 /// The exchange that these facts add up to, one each second, begun by an accepted query.
@@ -500,6 +509,67 @@ fn a_query_settled_as_not_sent_ends_and_is_no_longer_live() {
     assert!(ended.state.is_final() && !ended.is_live_query());
     assert!(story(&with(doubtful(), [settled(true)])).is_live_query());
     assert!(ended.after(at(10), &success()).unwrap().is_live_query(), "the hub has it: the person was mistaken");
+}
+
+#[test]
+fn a_query_is_withdrawn_before_its_triggers_intent_and_never_after() {
+    let before = [vec![], vec![Fact::DataUploaded], vec![Fact::DataUploaded, staged()], with(doubtful(), [not_made()])];
+    for facts in before {
+        let withdrawing = story(&with(facts, [withdrawn()]));
+        assert!(matches!(withdrawing.duty(), Some(Duty::SetAside { .. })) && !withdrawing.is_live_query());
+        let ended = withdrawing.after(at(20), &Fact::SetAside).unwrap();
+        assert_eq!((ended.state.name(), ended.state.is_final()), ("withdrawn", true));
+    }
+    for facts in [vec![Fact::DataUploaded, staged(), intended()], doubtful(), submitted()] {
+        assert!(story(&facts).after(at(20), &withdrawn()).is_err(), "the hub may have it");
+    }
+}
+
+#[test]
+fn an_attempt_that_is_proven_not_made_leaves_nothing_to_be_looked_for_when_the_query_is_refused() {
+    // What it staged is cleared away by the next staging: it would look as if it had been picked up.
+    let again = story(&with(doubtful(), [not_made()]));
+
+    assert_eq!(again.intended, None);
+    assert!(story(&doubtful()).intended.is_some());
+}
+
+#[test]
+fn only_what_came_to_nothing_is_retried_and_an_old_accepted_reads_as_one_that_retries_nothing() {
+    let retried = Fact::Retried { by: id(2), decision: decision() };
+    let rejected = with(submitted(), [failure(), Fact::Tidied { left: vec![] }]);
+    let withdrawn = vec![withdrawn(), Fact::SetAside];
+    for facts in [rejected.clone(), withdrawn, with(doubtful(), [settled(false), Fact::SetAside])] {
+        let after = story(&with(facts, [retried.clone()]));
+        assert_eq!(after.retried_by, [id(2)]);
+        assert!(after.next_step().contains(&id(2).to_string()), "{}", after.next_step());
+    }
+    for facts in [vec![], submitted(), with(submitted(), [failure()]), with(rejected, [success()])] {
+        assert!(story(&facts).after(at(20), &retried).is_err(), "{facts:?}");
+    }
+
+    let json = serde_json::to_string(&Fact::Accepted(accepted(42))).unwrap();
+    assert!(!json.contains("retry_of"));
+    assert_eq!(serde_json::from_str::<Fact>(&json).unwrap(), Fact::Accepted(accepted(42)));
+}
+
+#[test]
+fn a_retry_counts_until_it_and_all_by_which_it_was_retried_came_to_nothing() {
+    let rejected = || with(submitted(), [failure(), Fact::Tidied { left: vec![] }]);
+    let retried = |by| Fact::Retried { by: id(by), decision: decision() };
+    let first = (1, query(41, with(rejected(), [retried(2)])));
+    let second = (2, query(42, with(rejected(), [retried(3)])));
+    let third = |facts| (3, query(43, facts));
+    let live = |stories: &[(u128, Vec<Fact>)]| {
+        let book = book(stories);
+        book.live_retry(book.get(id(1)).unwrap())
+    };
+
+    assert_eq!(live(&[first.clone(), (2, query(42, vec![]))]), Some(id(2)));
+    assert_eq!(live(&[first.clone(), second.clone(), third(submitted())]), Some(id(3)));
+    assert_eq!(live(&[first.clone(), second, third(rejected())]), None);
+    assert_eq!(live(&[(1, query(41, rejected()))]), None);
+    assert_eq!(live(&[first]), Some(id(2)), "what is not known counts");
 }
 
 /// A book in which each exchange of these lives through its facts, one each second.

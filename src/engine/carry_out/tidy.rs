@@ -33,11 +33,11 @@ impl<C: Connect> Work<C> {
         Ok(Fact::Tidied { left }.into())
     }
 
-    /// A query that is refused here, or a reply that a person refused.
+    /// A query that is refused or withdrawn here, or a reply that a person refused.
     pub(super) async fn set_aside(&self, why: String) -> Result<CarriedOut, Setback> {
         let mut left = Vec::new();
-        if let (Origin::Query(query), true) = (&self.exchange.origin, self.exchange.attempts > 0)
-            && let Some(evidence) = self.withdraw_trigger(query).await?
+        if let (Origin::Query(query), Some(way)) = (&self.exchange.origin, &self.exchange.intended)
+            && let Some(evidence) = self.withdraw_trigger(query, way).await?
         {
             return Ok(Fact::TriggerFound { evidence }.into());
         }
@@ -58,7 +58,8 @@ impl<C: Connect> Work<C> {
             },
         };
         let (file, sentence) = self.site.places.refused_file(&route, id, &name);
-        let mut text = format!("{name} (exchange {id}, municipality {}) was refused:\n{why}\n", route.municipality);
+        let (municipality, state) = (route.municipality, self.exchange.state.name());
+        let mut text = format!("{name} (exchange {id}, municipality {municipality}) was {state}:\n{why}\n");
         let originals = self.originals();
         self.on_disk(move |disk| {
             disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
@@ -133,12 +134,13 @@ impl<C: Connect> Work<C> {
     }
 
     /// Makes sure that a trigger which a person takes for not made can no longer be: its part name is fenced, and
-    /// the trigger itself removed. Returns the proof that it was picked up, if that is what is found.
-    async fn withdraw_trigger(&self, query: &Accepted) -> Result<Option<String>, Setback> {
+    /// the trigger itself removed. Returns the proof that it was picked up, if that is what is found. Only of an attempt
+    /// that is not proven to have failed: the next staging clears away by what that one could be told.
+    async fn withdraw_trigger(&self, query: &Accepted, way: &TriggerWay) -> Result<Option<String>, Setback> {
         let (data, trigger) = (in_out(&query.remote_name), in_out(&self.final_name()?));
-        let part = match &self.exchange.intended {
-            Some(TriggerWay::Rename { part }) => Some(part),
-            Some(TriggerWay::Write) | None => None,
+        let part = match way {
+            TriggerWay::Rename { part } => Some(part),
+            TriggerWay::Write => None,
         };
         let found = self
             .far(async |session| {

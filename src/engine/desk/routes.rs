@@ -124,7 +124,7 @@ fn came_to_nothing(exchange: &Exchange) -> bool {
 
 /// The name in `refused/` of what was refused, and why it was.
 pub(super) fn refused_name_and_reason(exchange: &Exchange) -> Option<(String, &str)> {
-    let State::Refused { why } = &exchange.state else { return None };
+    let (State::Refused { why } | State::Withdrawn { why }) = &exchange.state else { return None };
     let name = match &exchange.origin {
         Origin::Query(query) => query.original_name.as_str(),
         Origin::Unfit(unfit) => unfit.original_name.as_str(),

@@ -6,7 +6,9 @@ use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Book, Exchange};
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
-use crate::engine::snapshot::{ExchangeLine, HeldItem, OtherQuery, Story, StoryEntry};
+use crate::engine::decide::{register_head, why_not_withdrawn};
+use crate::engine::retry::may_be_retried;
+use crate::engine::snapshot::{ExchangeLine, HeldItem, Offer, OtherQuery, Story, StoryEntry, seen};
 use crate::outbox::{Waiting, printable};
 use crate::store::{Body, Reading, StoreTrouble};
 
@@ -46,6 +48,7 @@ impl Office {
             overdue: line.overdue,
             trouble: line.trouble,
             held: held_item(book, exchange),
+            offer: offer(book, exchange),
             entries: Vec::new(),
         }
     }
@@ -101,6 +104,16 @@ fn held_item(book: &Book, exchange: &Exchange) -> Option<HeldItem> {
     let register_head = book.register(&exchange.route).map_or(0, |mark| mark.head);
     let item = HeldItem::of(exchange, book.broken(exchange.id), register_head)?;
     Some(HeldItem { other: other_query(book, exchange), ..item })
+}
+
+/// What a person may decide of an exchange that waits for nobody.
+fn offer(book: &Book, exchange: &Exchange) -> Option<Offer> {
+    let waits = exchange.held().is_some() || book.broken(exchange.id).is_some();
+    if !waits && why_not_withdrawn(exchange).is_none() {
+        return Some(Offer::Withdraw);
+    }
+    may_be_retried(book, exchange.id, None).ok()?;
+    Some(Offer::Retry { seen: seen(exchange, register_head(book, exchange)) })
 }
 
 /// The query that makes this one a second one.

@@ -111,6 +111,7 @@ impl Ground {
                 delivery: DeliveryNumber(number),
                 payment_date,
                 payment_month: PaymentMonth::of(payment_date),
+                retry_of: None,
             }),
         );
     }

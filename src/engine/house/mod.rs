@@ -2,12 +2,13 @@
 //! makes the loop look again: facts are weighed, recorded, taken into the book; duties follow from the
 //! book and are carried out by tasks, whose outcomes come back as facts. No state is kept that the
 //! journal does not give, but for patience: what is busy, what rests after a setback. The rooms: `duties`, `inflow`
-//! (outboxes), `far_side` (polls), `people`.
+//! (outboxes), `far_side` (polls), `people`, `retries`.
 
 mod duties;
 mod far_side;
 mod inflow;
 mod people;
+mod retries;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use tracing::{debug, error, info};
 use super::arrivals::{Candidate, FetchedReply, Passed};
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
+use super::decide::Ask;
 use super::intake::{NotTaken, Spools, Taken};
 use super::places::short_id;
 use super::site::{Kind, Site};
@@ -31,11 +33,13 @@ use super::{point, tell};
 use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::{Book, Exchange, Fact};
 use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
+use crate::domain::query::Query;
 use crate::outbox::claim::Spooled;
 use crate::outbox::{Outbox, Ripe, Scan, Waiting};
 use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use inflow::Stuck;
+use retries::Batch;
 
 /// After a notification nothing is looked at for so long, so that a burst is one look.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
@@ -88,6 +92,10 @@ enum Done {
     Connected {
         endpoint: EndpointName,
     },
+    /// The bytes of a query that is to be sent again.
+    Brought {
+        query: Result<Query, String>,
+    },
 }
 
 /// What a task is at, so that its end, even by a panic, frees the right thing.
@@ -136,6 +144,13 @@ impl ToTake {
     }
 }
 
+/// A decision that waits for a duty at work.
+struct Deferred {
+    ask: Ask,
+    who: String,
+    answer: oneshot::Sender<Answer>,
+}
+
 struct Outcome {
     id: FileId,
     until: Instant,
@@ -176,8 +191,11 @@ pub struct House<C: Connect> {
     /// The journal holds more than the book: nothing may be decided any more.
     outrun: Option<StoreTrouble>,
     started: Instant,
-    deferred: Vec<Command>,
+    deferred: Vec<Deferred>,
     outcomes: Vec<Outcome>,
+    retries: VecDeque<Batch>,
+    /// What was brought for the retry at work.
+    brought: Option<Result<Query, String>>,
     /// Whose silence was told, and in which state.
     told_overdue: HashSet<(FileId, &'static str)>,
 }
@@ -217,6 +235,8 @@ impl<C: Connect> House<C> {
             started: Instant::now(),
             deferred: Vec::new(),
             outcomes: Vec::new(),
+            retries: VecDeque::new(),
+            brought: None,
             told_overdue: HashSet::new(),
         }
     }
@@ -225,6 +245,8 @@ impl<C: Connect> House<C> {
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreTrouble> {
         loop {
             self.record_pending().await?;
+            self.take_deferred().await?;
+            self.go_on_with_retries().await?;
             self.start_intake();
             self.start_duties().await?;
             self.start_polls();
@@ -250,8 +272,6 @@ impl<C: Connect> House<C> {
                     while let Some(done) = self.tasks.try_join_next_with_id() {
                         self.note_done(done);
                     }
-                    self.record_pending().await?;
-                    self.retry_deferred();
                 }
             }
         }
@@ -370,6 +390,7 @@ impl<C: Connect> House<C> {
             (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
+            (Some(Done::Brought { query }), _) => self.brought = Some(query),
             (None, Some(Key::List(endpoint))) => {
                 self.note_listing(&endpoint, Err(Trouble::Unreachable("its task ended abnormally".into())));
             }

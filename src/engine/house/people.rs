@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Command, House, Key, Outcome, empty_line};
+use super::{Command, Deferred, House, Key, Outcome, empty_line};
 use crate::engine::control::{Answer, Request};
 use crate::engine::decide::{Ask, NotDecided, decide, find, is_good};
 use crate::engine::desk;
@@ -26,10 +26,14 @@ impl<C: Connect> House<C> {
             Request::Decide(ask) => {
                 if self.is_at_work_for(&ask) {
                     // What is at work may settle it first; then the decision is looked at again.
-                    self.deferred.push(Command { request: Request::Decide(ask), who, answer });
+                    self.deferred.push(Deferred { ask, who, answer });
                 } else {
                     self.take_decision(&ask, &who, answer);
                 }
+                return Ok(());
+            }
+            Request::Retry(ask) => {
+                self.take_retry(ask, who, answer);
                 return Ok(());
             }
             Request::Query { exchange, municipality, payment_date } => {
@@ -102,17 +106,18 @@ impl<C: Connect> House<C> {
         }
     }
 
-    /// Looks again at the decisions that had to wait for a duty at work.
-    pub(super) fn retry_deferred(&mut self) {
-        for command in std::mem::take(&mut self.deferred) {
-            match &command.request {
-                Request::Decide(ask) if !self.is_at_work_for(ask) => {
-                    let ask = ask.clone();
-                    self.take_decision(&ask, &command.who, command.answer);
-                }
-                _ => self.deferred.push(command),
+    /// Takes the decisions that had to wait for a duty at work, in the order in which they came. Each is recorded before
+    /// the next is looked at: of two persons who decide at once, the second decides on what the first has made of it.
+    pub(super) async fn take_deferred(&mut self) -> Result<(), StoreTrouble> {
+        for Deferred { ask, who, answer } in std::mem::take(&mut self.deferred) {
+            if self.is_at_work_for(&ask) {
+                self.deferred.push(Deferred { ask, who, answer });
+            } else {
+                self.take_decision(&ask, &who, answer);
+                self.record_pending().await?;
             }
         }
+        Ok(())
     }
 
     /// A decision is answered when its exchange has come to where it waits again, or rests after a setback.

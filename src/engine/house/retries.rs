@@ -1,0 +1,91 @@
+//! Retries that people asked for, one after the other and never beside a claim: a second query for a payment date is
+//! known by the first one's fact. Each is its own decision, and one that is refused stops no other.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use super::{Done, House, Key};
+use crate::domain::identity::FileId;
+use crate::engine::carry_out::on_disk;
+use crate::engine::control::Answer;
+use crate::engine::retry::{CameTo, NOTHING_SELECTED, Retry, RetryAsk, RetryLine, facts, first_state};
+use crate::store::StoreTrouble;
+use crate::transport::Connect;
+
+/// One person's selection, bound to what was there when it was taken.
+pub(super) struct Batch {
+    ask: RetryAsk,
+    who: String,
+    answer: oneshot::Sender<Answer>,
+    left: VecDeque<Result<FileId, RetryLine>>,
+    at_work: Option<Retry>,
+    lines: Vec<RetryLine>,
+}
+
+impl<C: Connect> House<C> {
+    pub(super) fn take_retry(&mut self, ask: RetryAsk, who: String, answer: oneshot::Sender<Answer>) {
+        let said = match ask.select(&self.book) {
+            Ok(left) if !left.is_empty() => {
+                let (left, lines) = (left.into(), Vec::new());
+                self.retries.push_back(Batch { ask, who, answer, left, at_work: None, lines });
+                return;
+            }
+            Ok(_) => Answer::Mistaken { why: NOTHING_SELECTED.to_owned() },
+            Err(not) => Answer::Refused { why: not.to_string() },
+        };
+        // Nobody waits any more if the person has gone.
+        let _ = answer.send(said);
+    }
+
+    /// Goes on with the first selection until it waits for the disk. Nothing is pending when this is called, so that
+    /// what is decided here is decided on all that is known.
+    pub(super) async fn go_on_with_retries(&mut self) -> Result<(), StoreTrouble> {
+        while !self.busy.contains(&Key::Intake) {
+            let Some(mut batch) = self.retries.pop_front() else { return Ok(()) };
+            if let Some(retry) = batch.at_work.take() {
+                let brought = self.brought.take().unwrap_or_else(|| Err("its task ended abnormally".to_owned()));
+                let facts = brought.and_then(|query| facts(&self.book, &retry, &query, &batch.ask, &batch.who));
+                let came_to = match facts {
+                    Err(why) => CameTo::Refused { why },
+                    Ok(facts) if batch.ask.is_only_a_look() => CameTo::Possible { state: first_state(&facts) },
+                    Ok(facts) => {
+                        self.pending.extend(facts);
+                        self.record_pending().await?;
+                        CameTo::retried(&self.book, retry.by)
+                    }
+                };
+                batch.lines.push(RetryLine::of(&self.book, retry.of, came_to));
+            }
+            match batch.left.pop_front() {
+                Some(Ok(id)) => match self.site.begin_retry(&self.book, id, batch.ask.seen.as_deref()) {
+                    Ok(retry) => {
+                        batch.at_work = Some(retry.clone());
+                        self.bring(retry, batch.ask.is_only_a_look());
+                    }
+                    Err(not) => {
+                        let why = CameTo::Refused { why: not.to_string() };
+                        batch.lines.push(RetryLine::of(&self.book, id, why));
+                    }
+                },
+                Some(Err(line)) => batch.lines.push(line),
+                None => {
+                    // Nobody waits any more if the person has gone.
+                    let _ = batch.answer.send(Answer::Retried { lines: batch.lines });
+                    continue;
+                }
+            }
+            self.retries.push_front(batch);
+        }
+        Ok(())
+    }
+
+    fn bring(&mut self, retry: Retry, only_look: bool) {
+        let site = self.site.clone();
+        self.spawn(Key::Intake, async move {
+            let office = site.clone();
+            let brought = on_disk(site.disk.clone(), move |_| Ok(office.bring(&retry, only_look))).await;
+            Done::Brought { query: brought.unwrap_or_else(|setback| Err(setback.to_string())) }
+        });
+    }
+}

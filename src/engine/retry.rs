@@ -1,0 +1,258 @@
+//! Sending a query again that came to nothing: which exchanges a person means, whether each may be retried, its bytes from
+//! the archive, and the facts that link old and new. A retry is a new exchange with an id and a name of its own, and is
+//! checked like any other query. Everything but [`Office::bring`] only decides. Start with [`RetryAsk`].
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::decide::{NotDecided, decision, find, has_not_moved_on, is_good, not_now};
+use super::desk::Office;
+use super::intake::{accepted, unused_name};
+use super::places::short_id;
+use crate::domain::exchange::fact::{Accepted, Fact};
+use crate::domain::exchange::{Book, Exchange, Origin, State};
+use crate::domain::identity::{ContentHash, ExchangeName, FileId};
+use crate::domain::layout::Layout;
+use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
+use crate::domain::query::{Query, read_query};
+use crate::durable::read_bounded;
+use crate::outbox::QUERY_SIZE_MAX;
+
+/// What is said of a selection that selects nothing.
+pub const NOTHING_SELECTED: &str = "nothing that the hub rejected is selected by this";
+
+/// What a person wants sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryAsk {
+    pub which: Selection,
+    /// None: nothing is changed, it is only told what would be.
+    pub reason: Option<String>,
+    /// What `explain` showed of the one exchange that is named. None: whatever is there now.
+    pub seen: Option<String>,
+}
+
+/// Which exchanges. What a person refused or withdrew is only meant where it is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Ids, or unambiguous beginnings of them.
+    Named(Vec<String>),
+    /// What the hub rejected, and all of this is true of; nothing of it: everything that it rejected.
+    Rejected(Filter),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Any of these; empty: any.
+    pub municipalities: Vec<MunicipalityCode>,
+    pub exchange: Option<ExchangeName>,
+    pub payment_date: Option<Date>,
+    /// Rejected then or later.
+    pub since: Option<Moment>,
+    /// A code of the hub's error receipt.
+    pub code: Option<i64>,
+}
+
+/// What became of one exchange that was selected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryLine {
+    /// Its id; where there is no such exchange, what was named.
+    pub of: String,
+    pub municipality: Option<MunicipalityCode>,
+    pub payment_date: Option<Date>,
+    pub came_to: CameTo,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "came_to", rename_all = "snake_case")]
+pub enum CameTo {
+    /// It goes on as exchange `by`, which is `accepted`, or `held` where a person must decide first.
+    Retried { by: FileId, state: String, next: String },
+    /// It could be retried, and would be in this state at first. Only looked at.
+    Possible { state: String },
+    /// Why not, in a sentence.
+    Refused { why: String },
+}
+
+/// One exchange on its way to be retried.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// The exchange that came to nothing.
+    pub of: FileId,
+    /// Its query as it was accepted.
+    pub query: Accepted,
+    /// The exchange that it is to go on as.
+    pub by: FileId,
+    layout: Layout,
+}
+
+impl RetryAsk {
+    /// Whether nothing is to be changed.
+    pub fn is_only_a_look(&self) -> bool {
+        self.reason.is_none()
+    }
+
+    /// The exchanges that are meant, as the book is now, oldest first; or in the order in which they were named. For a
+    /// name without an exchange the line that says so. Errors: what was asked for cannot be.
+    pub fn select(&self, book: &Book) -> Result<Vec<Result<FileId, RetryLine>>, NotDecided> {
+        if self.reason.as_ref().is_some_and(|reason| !is_good(reason)) {
+            return Err(NotDecided::BadReason);
+        }
+        Ok(match &self.which {
+            Selection::Named(names) => {
+                let mut found: Vec<Result<FileId, RetryLine>> = Vec::new();
+                for name in names {
+                    let one =
+                        find(book, name).map(|exchange| exchange.id).map_err(|not| RetryLine::unknown(name, &not));
+                    if !found.contains(&one) {
+                        found.push(one);
+                    }
+                }
+                found
+            }
+            Selection::Rejected(filter) => {
+                let mut found: Vec<_> = book.all().filter(|exchange| filter.is_true_of(exchange)).collect();
+                found.sort_by_key(|exchange| (exchange.begun, exchange.id));
+                found.into_iter().map(|exchange| Ok(exchange.id)).collect()
+            }
+        })
+    }
+}
+
+impl Filter {
+    fn is_true_of(&self, exchange: &Exchange) -> bool {
+        let (State::Rejecting { errors } | State::Rejected { errors }) = &exchange.state else { return false };
+        let route = &exchange.route;
+        let date = exchange.query().map(|query| query.payment_date);
+        (self.municipalities.is_empty() || self.municipalities.contains(&route.municipality))
+            && self.exchange.as_ref().is_none_or(|name| *name == route.exchange)
+            && self.payment_date.is_none_or(|wanted| date == Some(wanted))
+            && self.since.is_none_or(|since| exchange.since >= since)
+            && self.code.is_none_or(|code| errors.iter().any(|error| error.code == Some(code)))
+    }
+}
+
+impl CameTo {
+    /// What a retry came to that was recorded as this exchange.
+    pub fn retried(book: &Book, by: FileId) -> CameTo {
+        match book.get(by) {
+            Some(exchange) => {
+                CameTo::Retried { by, state: exchange.state.name().to_owned(), next: exchange.next_step() }
+            }
+            None => CameTo::Refused { why: "what it was decided on has moved on; look again".to_owned() },
+        }
+    }
+}
+
+impl RetryLine {
+    /// What became of an exchange of the book.
+    pub fn of(book: &Book, id: FileId, came_to: CameTo) -> RetryLine {
+        let exchange = book.get(id);
+        RetryLine {
+            of: id.to_string(),
+            municipality: exchange.map(|exchange| exchange.route.municipality),
+            payment_date: exchange.and_then(Exchange::query).map(|query| query.payment_date),
+            came_to,
+        }
+    }
+
+    fn unknown(name: &str, not: &NotDecided) -> RetryLine {
+        let came_to = CameTo::Refused { why: not.to_string() };
+        RetryLine { of: name.to_owned(), municipality: None, payment_date: None, came_to }
+    }
+}
+
+/// The exchange, if it may be retried as the book is now. Asked before its bytes are fetched, and again after.
+pub fn may_be_retried<'b>(book: &'b Book, id: FileId, seen: Option<&str>) -> Result<&'b Exchange, NotDecided> {
+    let exchange = book.get(id).ok_or_else(|| NotDecided::Unknown(short_id(id)))?;
+    let not_now = |why: &str| Err(not_now(exchange, why));
+    if book.broken(id).is_some() {
+        return not_now("its journal says something impossible");
+    }
+    match &exchange.origin {
+        Origin::Unfit(_) => return not_now("its file was unfit; put a corrected query into the outbox"),
+        Origin::Reply => return not_now("it has no query that could be sent again"),
+        Origin::Query(_) => {}
+    }
+    if let Some(by) = book.live_retry(exchange) {
+        let state = book.get(by).map_or("unknown", |retry| retry.state.name());
+        return not_now(&format!("it was sent again already, as exchange {by}, which is {state}"));
+    }
+    has_not_moved_on(book, exchange, seen)?;
+    match (exchange.can_be_retried(), exchange.is_refused(), exchange.is_live_query()) {
+        (true, _, _) => Ok(exchange),
+        (false, true, true) => not_now("the hub has its query all the same, so it counts"),
+        (false, true, false) => not_now("it is still being cleared away; ask again in a moment"),
+        (false, false, _) => not_now("its query counts; only what was rejected, refused or withdrawn is sent again"),
+    }
+}
+
+impl Office {
+    /// A retry that may be begun.
+    pub fn begin_retry(&self, book: &Book, id: FileId, seen: Option<&str>) -> Result<Retry, NotDecided> {
+        let exchange = may_be_retried(book, id, seen)?;
+        let (name, municipality) = (&exchange.route.exchange, exchange.route.municipality);
+        let settings = self.settings.exchanges.get(name);
+        let is_served = settings.is_some_and(|settings| settings.municipalities.contains(&municipality));
+        match (exchange.query(), self.layouts.get(name)) {
+            (Some(query), Some((layout, _))) if is_served => {
+                Ok(Retry { of: id, query: query.clone(), by: self.surroundings.file_id(), layout: layout.clone() })
+            }
+            _ => Err(not_now(exchange, format!("the settings no longer have {municipality} in an exchange `{name}`"))),
+        }
+    }
+
+    /// Reads the archived copy, and unless this is only a look, makes the new exchange's copy of it, synced: it is
+    /// there before any fact names it, and without one it is nobody's. Blocks. Errors: why it cannot be sent, in words.
+    pub fn bring(&self, retry: &Retry, only_look: bool) -> Result<Query, String> {
+        let Retry { of, query, by, layout } = retry;
+        let from = self.places.query(&query.route, *of);
+        let bytes = read_bounded(self.disk.as_ref(), &from, QUERY_SIZE_MAX)
+            .map_err(|e| format!("its copy in the archive cannot be read ({}): {e}", from.display()))?;
+        if bytes.len() as u64 != query.size || ContentHash::of(&bytes) != query.hash {
+            let from = from.display();
+            return Err(format!("its copy in the archive is no longer what was taken from the outbox: {from}"));
+        }
+        let read = read_query(layout, &query.original_name, &bytes, query.route.municipality)
+            .map_err(|unfit| format!("by the layout of today it is unfit: {unfit}"))?;
+        if !only_look {
+            let to = self.places.query(&query.route, *by);
+            let folder = to.parent().unwrap_or(&to);
+            let written = self.disk.make_folder(folder, 0o700).and_then(|()| self.disk.replace(&to, &bytes));
+            written.map_err(|e| format!("the new copy cannot be written ({}): {e}", to.display()))?;
+        }
+        Ok(read)
+    }
+}
+
+/// The facts of a retry, all for one append: the new exchange, held at once where the rules say so, and the link.
+pub fn facts(
+    book: &Book,
+    retry: &Retry,
+    read: &Query,
+    ask: &RetryAsk,
+    who: &str,
+) -> Result<Vec<(FileId, Fact)>, String> {
+    may_be_retried(book, retry.of, ask.seen.as_deref()).map_err(|not| not.to_string())?;
+    let Retry { of, query, by, layout } = retry;
+    let spool_name = format!("{}.{}.{by}.{}", query.route.municipality, query.route.exchange, query.original_name);
+    let query = Accepted {
+        spool_name,
+        remote_name: unused_name(book, layout, read)?,
+        delivery: read.delivery,
+        payment_date: read.payment_date,
+        payment_month: read.payment_month,
+        retry_of: Some(*of),
+        ..query.clone()
+    };
+    let decision = decision(who, ask.reason.as_deref().unwrap_or_default());
+    let link = (*of, Fact::Retried { by: *by, decision });
+    Ok(accepted(book, query).into_iter().map(|fact| (*by, fact)).chain([link]).collect())
+}
+
+/// The state in which a new exchange would begin.
+pub fn first_state(facts: &[(FileId, Fact)]) -> String {
+    let is_held = facts.iter().any(|(_, fact)| matches!(fact, Fact::QueryHeld { .. }));
+    if is_held { "held" } else { "accepted" }.to_owned()
+}

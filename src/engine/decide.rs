@@ -139,7 +139,7 @@ pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
         | State::Withdrawing { .. }
         | State::Withdrawn { .. }
         | State::Rejecting { .. }
-        | State::Rejected { .. } => "its query counts no more already",
+        | State::Rejected { .. } => "its query has come to nothing already",
     })
 }
 

@@ -9,6 +9,7 @@ use super::decide::{NotDecided, decision, find, has_not_moved_on, is_good, not_n
 use super::desk::Office;
 use super::intake::{accepted, unused_name};
 use super::places::short_id;
+use super::point;
 use crate::domain::exchange::fact::{Accepted, Fact};
 use crate::domain::exchange::{Book, Exchange, Origin, State};
 use crate::domain::identity::{ContentHash, ExchangeName, FileId};
@@ -221,6 +222,7 @@ impl Office {
             let folder = to.parent().unwrap_or(&to);
             let written = self.disk.make_folder(folder, 0o700).and_then(|()| self.disk.replace(&to, &bytes));
             written.map_err(|e| format!("the new copy cannot be written ({}): {e}", to.display()))?;
+            point::reached("retry_copied");
         }
         Ok(read)
     }

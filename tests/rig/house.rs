@@ -444,14 +444,16 @@ municipalities = [{codes}]
 
     /// Asks the daemon as a command does.
     pub fn ask(&self, request: &Request) -> Answer {
+        self.hand_in(request).answer()
+    }
+
+    /// Asks the daemon, and does not wait for its answer yet.
+    pub fn hand_in(&self, request: &Request) -> Asked {
         let mut stream = UnixStream::connect(self.path("run/control.sock")).expect("the daemon runs");
         let mut line = serde_json::to_vec(request).unwrap();
         line.push(b'\n');
         stream.write_all(&line).unwrap();
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).unwrap();
-        said("answer", answer.as_bytes());
-        serde_json::from_str(&answer).unwrap_or_else(|why| panic!("the answer {answer:?}: {why}"))
+        Asked { stream }
     }
 
     /// What lies in the outboxes and is not taken.
@@ -493,6 +495,21 @@ municipalities = [{codes}]
     fn side_of(&self, municipality: MunicipalityCode) -> &Side {
         let side = self.sides.iter().find(|side| side.municipalities.contains(&municipality));
         side.expect("a municipality of this ground")
+    }
+}
+
+/// A request that the daemon has.
+pub struct Asked {
+    stream: UnixStream,
+}
+
+impl Asked {
+    /// Waits for it.
+    pub fn answer(self) -> Answer {
+        let mut answer = String::new();
+        BufReader::new(self.stream).read_line(&mut answer).unwrap();
+        said("answer", answer.as_bytes());
+        serde_json::from_str(&answer).unwrap_or_else(|why| panic!("the answer {answer:?}: {why}"))
     }
 }
 

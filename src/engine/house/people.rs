@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::info;
 
 use super::{Command, Deferred, House, Key, Outcome, empty_line};
 use crate::engine::control::{Answer, Request};
@@ -26,6 +27,7 @@ impl<C: Connect> House<C> {
             Request::Decide(ask) => {
                 if self.is_at_work_for(&ask) {
                     // What is at work may settle it first; then the decision is looked at again.
+                    info!(exchange = %ask.id, %who, "a decision waits for what is at work");
                     self.deferred.push(Deferred { ask, who, answer });
                 } else {
                     self.take_decision(&ask, &who, answer);

@@ -258,3 +258,122 @@ pub fn first_state(facts: &[(FileId, Fact)]) -> String {
     let is_held = facts.iter().any(|(_, fact)| matches!(fact, Fact::QueryHeld { .. }));
     if is_held { "held" } else { "accepted" }.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ReceiptError, ReceiptOutcome};
+    use crate::domain::exchange::fact::{OriginalStamp, TriggerWay};
+    use crate::domain::identity::{DeliveryNumber, RemoteName, Route, TransferId};
+    use crate::domain::moment::PaymentMonth;
+
+    fn id(number: u128) -> FileId {
+        FileId::new(uuid::Uuid::from_u128(0xfade_0000_0000_4000_8000_0000_0000_0000 + number))
+    }
+
+    fn at(second: i64) -> Moment {
+        Moment::from_micros(second * 1_000_000)
+    }
+
+    fn name(text: String) -> RemoteName {
+        text.parse().unwrap()
+    }
+
+    /// A query that the hub rejected at its tenth second with this code; of two, the later one has the higher number.
+    fn rejected(book: &mut Book, number: u128, municipality: &str, date: &str, code: i64) {
+        let payment_date: Date = date.parse().unwrap();
+        let error = ReceiptError { code: Some(code), title: "Recipient".into(), text: "unknown".into() };
+        let part = name(format!("{number}.part"));
+        let facts = [
+            Fact::Accepted(Accepted {
+                route: Route { exchange: "sf2530".parse().unwrap(), municipality: municipality.parse().unwrap() },
+                original_name: format!("query{number}.txt"),
+                spool_name: format!("spooled{number}"),
+                original: OriginalStamp { device: 1, inode: 2, size: 360, modified_micros: 3 },
+                remote_name: name(format!("query{number}.txt")),
+                size: 360,
+                hash: ContentHash::of(b"query"),
+                delivery: DeliveryNumber(number as u32),
+                payment_date,
+                payment_month: PaymentMonth::of(payment_date),
+                retry_of: None,
+            }),
+            Fact::DataUploaded,
+            Fact::TriggerStaged { part: part.clone() },
+            Fact::TriggerIntended { way: TriggerWay::Rename { part } },
+            Fact::TriggerMade,
+            Fact::ReceiptRead {
+                transfer: TransferId::new(uuid::Uuid::from_u128(number)),
+                name: name(format!("query{number}.txt.sftpreceipt")),
+                hash: ContentHash::of(b"receipt"),
+                outcome: ReceiptOutcome::Failure { errors: vec![error] },
+            },
+            Fact::Tidied { left: vec![] },
+        ];
+        for fact in &facts {
+            book.take_in(number as u64, id(number), at(number as i64 * 10), fact);
+        }
+        assert_eq!(book.broken(id(number)), None);
+    }
+
+    fn house() -> Book {
+        let mut book = Book::default();
+        rejected(&mut book, 1, "0751", "2026-12-31", 21);
+        rejected(&mut book, 2, "0751", "2027-01-29", 21);
+        rejected(&mut book, 3, "0101", "2026-12-31", 40);
+        book
+    }
+
+    fn selected(book: &Book, which: Selection) -> Vec<Result<FileId, RetryLine>> {
+        RetryAsk { which, reason: None, seen: None }.select(book).unwrap()
+    }
+
+    #[test]
+    fn what_is_selected_is_what_every_option_is_true_of() {
+        let book = house();
+        let of =
+            |filter| selected(&book, Selection::Rejected(filter)).into_iter().map(Result::unwrap).collect::<Vec<_>>();
+        let any = Filter::default;
+        let date = || Some("2026-12-31".parse().unwrap());
+        let aarhus = || vec!["0751".parse().unwrap()];
+
+        assert_eq!(of(any()), [id(1), id(2), id(3)]);
+        assert_eq!(of(Filter { municipalities: aarhus(), ..any() }), [id(1), id(2)]);
+        assert_eq!(of(Filter { payment_date: date(), ..any() }), [id(1), id(3)]);
+        assert_eq!(of(Filter { municipalities: aarhus(), payment_date: date(), ..any() }), [id(1)]);
+        assert_eq!(of(Filter { code: Some(40), ..any() }), [id(3)]);
+        assert_eq!(of(Filter { since: Some(at(20)), ..any() }), [id(2), id(3)]);
+        assert_eq!(of(Filter { since: Some(at(20)), code: Some(21), ..any() }), [id(2)]);
+        assert_eq!(of(Filter { exchange: Some("sf2531".parse().unwrap()), ..any() }), []);
+    }
+
+    #[test]
+    fn what_is_named_twice_is_meant_once_and_what_is_not_there_is_told() {
+        let book = house();
+        let (first, unknown) = (id(1).to_string(), "beefbeef".to_owned());
+        let names = vec![first.clone(), unknown.clone(), first, unknown, "fade0000".to_owned()];
+
+        let found = selected(&book, Selection::Named(names));
+
+        assert_eq!(found[0], Ok(id(1)));
+        let why = |line: &Result<FileId, RetryLine>| match line {
+            Err(RetryLine { came_to: CameTo::Refused { why }, .. }) => why.clone(),
+            line => panic!("{line:?}"),
+        };
+        assert!(why(&found[1]).contains("no exchange has an id"), "{found:?}");
+        assert!(why(&found[2]).contains("more than one"), "{found:?}");
+        assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn nothing_is_selected_for_a_reason_that_may_not_be_kept() {
+        let ask = |reason: &str| RetryAsk {
+            which: Selection::Rejected(Filter::default()),
+            reason: Some(reason.to_owned()),
+            seen: None,
+        };
+
+        assert_eq!(ask("of 070761-4285").select(&house()), Err(NotDecided::BadReason));
+        assert!(ask("the hub knows the recipient now").select(&house()).is_ok());
+    }
+}

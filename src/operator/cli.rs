@@ -118,7 +118,7 @@ pub enum Command {
     /// Say whether the trigger of an exchange in doubt was made
     #[command(
         after_help = "Ask the operator of the far side first. An exchange that is settled as not sent is refused; its query \
-may be put into the outbox again."
+can be sent again by `sluse retry`."
     )]
     Settle {
         #[command(flatten)]

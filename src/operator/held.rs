@@ -127,7 +127,7 @@ fn advice(item: &HeldItem) -> &'static str {
         Choice::Settle => {
             "A receipt, a reply, or a far side that can be reached again may settle it without you. If it takes too long, \
              ask there whether the trigger was seen. Sent: Sluse waits for receipt and reply. Not sent: the query is \
-             refused, and may be put into the outbox again."
+             refused, and can be sent again (`sluse retry`)."
         }
         Choice::Nothing => {
             "No decision is possible, and Sluse leaves it alone: its journal was written by another version, or altered. \

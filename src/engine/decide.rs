@@ -79,6 +79,9 @@ pub fn decide(book: &Book, ask: &Ask, who: &str, now: Moment) -> Result<(FileId,
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
             Fact::Settled { sent: ask.verdict == Verdict::SettleSent, decision }
         }
+        (Verdict::SettleSent, State::QueryHeld { reasons, .. }) if reasons.contains(&HoldReason::MaybeSent) => {
+            Fact::Settled { sent: true, decision }
+        }
         (Verdict::SettleSent | Verdict::SettleNotSent, _) => return Err(not_now("only what is in doubt is settled")),
         (_, State::InDoubt { .. }) => {
             return Err(not_now("settle it: `sluse settle ID --sent` or `--not-sent`"));

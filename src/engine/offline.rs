@@ -5,9 +5,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::anchor::{AnchorTrouble, Anchored, Standing};
 use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
+use super::restored;
 use super::site::Surroundings;
 use crate::config::Settings;
 use crate::domain::exchange::Book;
@@ -25,6 +27,8 @@ pub enum OfflineTrouble {
     Layouts(String),
     #[error("{0}")]
     Store(#[from] StoreTrouble),
+    #[error("{0}")]
+    Anchor(#[from] AnchorTrouble),
 }
 
 /// The one writer's lock, for as long as this lives.
@@ -59,8 +63,16 @@ pub fn answer(
         OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })?;
     let _lock = StoreLock::take(&office.places.lock())?;
-    let mut store = SqliteStore::open(&settings.store.path)?;
+    let (mut store, standing) = open_store(&office)?;
     let book = fold(&store)?;
+    if let Standing::Restored(restored) = &standing {
+        match (restored::answer(&office, &book, restored, false, &request), request) {
+            (Answer::Explained { stories, waiting }, _) => each(desk::tell_stories(stories, waiting, &store)?),
+            (Answer::Agreements { .. }, Request::Register(request)) => desk::read_register(&request, &store, each)?,
+            (answer, _) => each(answer),
+        }
+        return Ok(());
+    }
     match request {
         Request::Status => each(Answer::Status(office.snapshot(&book, None))),
         Request::Held => each(desk::held(&book)),
@@ -106,6 +118,12 @@ pub fn answer(
         }
     }
     Ok(())
+}
+
+/// Opens the store together with its anchor. Only the lock's holder does.
+pub fn open_store(office: &Office) -> Result<(Anchored, Standing), OfflineTrouble> {
+    let store = Box::new(SqliteStore::open(&office.settings.store.path)?);
+    Ok(Anchored::open(store, office.disk.clone(), office.settings.anchor())?)
 }
 
 /// The book that the journal gives. A story with an entry that is not understood is marked broken.

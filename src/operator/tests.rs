@@ -18,12 +18,14 @@ use crate::domain::exchange::fact::{
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
 use crate::domain::moment::{Moment, PaymentMonth};
+use crate::engine::anchor::Restored;
 use crate::engine::control::{RegisterLine, Standing};
 use crate::engine::snapshot::{
     Choice, EndpointLine, ExchangeLine, HeldQuery, HeldReply, OtherQuery, RefusedFile, RouteLine, Story, StoryEntry,
     UnreadableFolder,
 };
 use crate::outbox::Waiting;
+use crate::store::Head;
 
 const ID: &str = "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6";
 const OTHER: &str = "77aa0c11-0000-4000-8000-000000000001";
@@ -145,6 +147,7 @@ fn every_fact() -> Vec<Fact> {
             finding: "record 1, byte 1: no start record".into(),
         }),
         Fact::SetAside,
+        Fact::StoreRestored,
     ]
 }
 
@@ -257,6 +260,8 @@ fn fine() -> Snapshot {
     Snapshot {
         at: at("2026-12-01T05:00:00Z"),
         daemon_runs: true,
+        restored: None,
+        anchor_trouble: None,
         endpoints: vec![EndpointLine {
             name: "serviceplatformen".parse().unwrap(),
             trouble: None,
@@ -388,6 +393,15 @@ fn status_shows_every_municipality_and_everything_that_lies_about() {
     let mut stopped = Snapshot { daemon_runs: false, ..fine() };
     stopped.routes[0].exchange = "other".parse().unwrap();
     is_transcript("status-stopped.txt", &status::overview(&stopped, Look::PLAIN, &called()));
+    let anchor = "42 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 2026-12-01T04:31:00Z".parse();
+    let restored = Restored { anchor: anchor.unwrap(), found: Head { seq: 30, hash: ContentHash::of(b"entry 30") } };
+    let restored = Snapshot {
+        restored: Some(restored.to_string()),
+        anchor_trouble: Some("the anchor /var/lib/sluse/journal.anchor cannot be written: disk full".into()),
+        ..fine()
+    };
+    assert!(!status::is_fine(&restored));
+    is_transcript("status-restored.txt", &status::overview(&restored, Look::PLAIN, &called()));
 }
 
 #[test]
@@ -440,13 +454,13 @@ fn explain_tells_every_fact_in_a_sentence() {
 fn the_transcript_of_explain_holds_every_fact() {
     let told: BTreeSet<&str> = every_fact().iter().map(Fact::name).collect();
     let expected = |fact: &Fact| match fact {
-        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 26,
-        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 26,
-        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 26,
-        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 26,
-        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 26,
-        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 26,
-        Fact::Tidied { .. } | Fact::SetAside => 26,
+        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 27,
+        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 27,
+        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 27,
+        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 27,
+        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 27,
+        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 27,
+        Fact::Tidied { .. } | Fact::SetAside | Fact::StoreRestored => 27,
     };
     assert!(every_fact().iter().all(|fact| expected(fact) == told.len()), "{told:?}");
 }

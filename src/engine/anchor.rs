@@ -68,15 +68,23 @@ impl Restored {
     }
 }
 
+impl Restored {
+    /// What was found, without what to do.
+    pub fn finding(&self) -> String {
+        let AnchorLine { seq, at, .. } = self.anchor;
+        let found = match self.missing() {
+            0 => format!("the journal is not the one that had entry {seq} of {at}"),
+            _ if self.found.seq == 0 => format!("the journal is empty, and had {seq} entries at {at}"),
+            _ => format!("the journal ends at entry {}, and had {seq} at {at}", self.found.seq),
+        };
+        format!("{found}: the store was put back from a backup or lost its end")
+    }
+}
+
+/// With what to do.
 impl fmt::Display for Restored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AnchorLine { seq, at, .. } = self.anchor;
-        match self.missing() {
-            0 => write!(f, "the journal is not the one that had entry {seq} of {at}"),
-            _ if self.found.seq == 0 => write!(f, "the journal is empty, and had {seq} entries at {at}"),
-            _ => write!(f, "the journal ends at entry {}, and had {seq} at {at}", self.found.seq),
-        }?;
-        write!(f, ": the store was put back from a backup or lost its end, nothing is sent; {ADVICE}")
+        write!(f, "{}, nothing is sent; {ADVICE}", self.finding())
     }
 }
 

@@ -91,17 +91,22 @@ pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled)
     }
 }
 
-fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
+pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
     Ok(match copy(disk, spooled, to)? {
-        Copied::Whole(copy) => match read(disk, layout, spooled, to) {
-            Ok(query) => Read::Query(copy, query),
-            Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
-        },
+        Copied::Whole(copy) => read_copy(disk, layout, spooled, to, copy),
         Copied::TooLarge { size } => {
             let finding = format!("it is larger than {QUERY_SIZE_MAX} bytes, and was not read");
             Read::Unfit(Unfit { size, hash: ContentHash::of(&[]), finding })
         }
     })
+}
+
+/// Reads a copy that lies in the archive.
+pub(super) fn read_copy(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, file: &Path, copy: Copy) -> Read {
+    match read(disk, layout, spooled, file) {
+        Ok(query) => Read::Query(copy, query),
+        Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
+    }
 }
 
 fn read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, copy: &Path) -> Result<Query, String> {

@@ -4,6 +4,7 @@
 
 pub mod anchor;
 mod arrivals;
+pub mod backup;
 pub mod carry_out;
 pub mod control;
 pub mod decide;
@@ -15,6 +16,7 @@ pub mod link;
 pub mod offline;
 pub mod places;
 pub mod point;
+pub mod recover;
 mod restored;
 mod serve;
 pub mod site;

@@ -10,7 +10,7 @@ use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
 use super::restored;
-use super::site::Surroundings;
+use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
 use crate::domain::exchange::Book;
 use crate::durable::RealDisk;
@@ -29,6 +29,13 @@ pub enum OfflineTrouble {
     Store(#[from] StoreTrouble),
     #[error("{0}")]
     Anchor(#[from] AnchorTrouble),
+}
+
+impl OfflineTrouble {
+    /// All layouts that cannot be used.
+    pub fn layouts(troubles: &[LayoutTrouble]) -> OfflineTrouble {
+        OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 /// The one writer's lock, for as long as this lives.
@@ -59,9 +66,8 @@ pub fn answer(
     who: String,
     each: &mut dyn FnMut(Answer),
 ) -> Result<(), OfflineTrouble> {
-    let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real()).map_err(|troubles| {
-        OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
+        .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
     let _lock = StoreLock::take(&office.places.lock())?;
     let (mut store, standing) = open_store(&office)?;
     let book = fold(&store)?;

@@ -154,11 +154,14 @@ fn after_a_backup_was_put_back_nothing_is_sent_or_handed_over_twice_and_the_regi
         // Then both old queries are known for sent where the archive says so, and else a person says what became of them
         let known = if what == PutBack::Store { 3 } else { 2 };
         let reasons = decide_until_all_ends(&ground, known, what == PutBack::Everything, |reasons| {
-            match reasons.contains(&HoldReason::MaybeSent.to_string())
-                || reasons.contains(&HoldReason::MaybeHandedOver.to_string())
-            {
-                true => Verdict::Refuse,
-                false => Verdict::Approve,
+            match reasons {
+                // The person has asked UDK, which has it; or refuses, and Sluse looks itself.
+                sent if sent.contains(&HoldReason::MaybeSent.to_string()) && point == "data_uploaded" => {
+                    Verdict::SettleSent
+                }
+                sent if sent.contains(&HoldReason::MaybeSent.to_string()) => Verdict::Refuse,
+                done if done.contains(&HoldReason::MaybeHandedOver.to_string()) => Verdict::Refuse,
+                _ => Verdict::Approve,
             }
         });
         assert!(!reasons.is_empty(), "a person was asked");
@@ -341,4 +344,16 @@ fn a_store_that_is_cut_off_is_never_taken_for_a_shorter_one() {
     }
     ground.far().assert_each_trigger_once();
     assert_eq!(sorted_names(&ground.inbox(ground.municipality())).len(), 2);
+
+    // And the whole one without an anchor, as after an upgrade, gets one
+    fs::write(file(STORE), &whole).unwrap();
+    for name in ["sluse.db-wal", "sluse.db-shm", "journal.anchor"] {
+        let _ = fs::remove_file(file(name));
+    }
+    let mut daemon = started(&ground);
+    assert!(daemon.log().contains("the journal had no anchor and has one now"), "{}", daemon.log());
+    assert!(daemon.terminate().0.success());
+    let anchor = fs::read_to_string(file("journal.anchor")).unwrap();
+    assert!(anchor.starts_with(&format!("{} {}", head.seq, head.hash)), "{anchor}");
+    assert!(daemon.log().contains(&head.hash.to_string()), "the log is a second anchor");
 }

@@ -187,7 +187,7 @@ fn wanted(office: &Office, book: &Book) -> io::Result<Vec<Wanted>> {
     for file in files_below(office.disk.as_ref(), &office.places.refused())? {
         want(file, None, true);
     }
-    let spools = office.spooled();
+    let spools = office.spooled_if_any();
     if let Some((folder, why)) = spools.unreadable.first() {
         return Err(io::Error::other(format!("the spool {}: {why}", folder.display())));
     }

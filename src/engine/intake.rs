@@ -214,4 +214,13 @@ impl Office {
         }
         found
     }
+
+    /// The same where no daemon may have made the folders yet: a spool that is not there holds nothing.
+    pub fn spooled_if_any(&self) -> Spools {
+        let mut found = self.spooled();
+        let is_there =
+            |folder: &Path| !self.disk.device(folder).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+        found.unreadable.retain(|(folder, _)| is_there(folder));
+        found
+    }
 }

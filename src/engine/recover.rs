@@ -9,6 +9,8 @@
 
 mod far;
 mod strays;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,9 +54,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether a person has nothing to do.
+    /// Whether the daemon goes on without a person. What lies here unknown to a whole journal was claimed or fetched just
+    /// before the daemon stopped, and it takes that up by itself.
     pub fn is_fine(&self) -> bool {
-        self.restored.is_none() && self.queries.is_empty() && self.replies.is_empty() && self.receipts.is_empty()
+        self.restored.is_none()
     }
 }
 
@@ -164,7 +167,7 @@ impl Recovery {
             ahead.add(*id, Fact::StoreRestored);
         }
         let (queries, replies) = (self.strays.queries().len() as u64, self.strays.replies().len() as u64);
-        self.strays.take_in(&self.office, &mut ahead);
+        self.strays.take_in(&self.office, &mut ahead).map_err(AcceptTrouble::Unread)?;
         let recovered = HouseFact::Recovered {
             who: accept.who,
             reason: accept.reason.trim().to_owned(),
@@ -189,6 +192,9 @@ impl Recovery {
 pub enum AcceptTrouble {
     #[error("{}", NotDecided::BadReason)]
     BadReason,
+    /// A daemon might find it later and take it for new.
+    #[error("cannot be read, so nothing was recovered: {0}")]
+    Unread(String),
     #[error("{0}")]
     Store(#[from] OfflineTrouble),
 }

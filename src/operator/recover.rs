@@ -100,7 +100,11 @@ pub fn show(report: &Report, called: &Called) -> String {
     for look in &report.far {
         let _ = write!(shown, "\n{}", far(look));
     }
-    if !report.is_fine() {
+    if report.is_fine() {
+        let advice = "The daemon goes on by itself. Only if the store was put back together with its anchor:";
+        let accept = called.command("recover --accept --reason \"…\"");
+        let _ = write!(shown, "\n{}    {accept}\n", paragraph("", advice));
+    } else {
         let advice = "To let the daemon go on: queries that may have been sent, and replies that may have been handed \
                       over, will wait for a person; everything else goes on by itself.";
         let accept = called.command("recover --accept --reason \"…\"");

@@ -439,7 +439,7 @@ fn recover_tells_what_the_store_does_not_know() {
         odd: vec![],
         far: vec![],
     };
-    assert_eq!(recover::show(&fine, &called()), "The journal has what its anchor says: entry 42.\n");
+    is_transcript("recover-fine.txt", &recover::show(&fine, &called()));
     let open = |state: &str, becomes: &str| Open {
         id: id(ID),
         municipality: "0751".parse().unwrap(),

@@ -1,25 +1,23 @@
 //! What lies in OUT and IN, for a person who has to decide on a restored store: names, by what they are. Nothing is written
 //! or removed there.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::Names;
-use crate::domain::envelope::Trigger;
+use crate::domain::envelope::{SendersFileId, TechnicalReceipt, Trigger};
 use crate::domain::exchange::Book;
 use crate::domain::identity::{EndpointName, FileId, RemoteName};
 use crate::domain::layout::Layout;
 use crate::engine::arrivals::{METADATA, RECEIPT};
 use crate::engine::desk::Office;
-use crate::engine::site::in_out;
-use crate::transport::{Connect, FarSide, Folder, Trouble};
+use crate::engine::site::{in_in, in_out};
+use crate::transport::{Connect, FarSide, Folder, RemotePath, Trouble};
 
 /// Entries of a folder that are listed.
 const LISTED_MAX: usize = 500_000;
 
-/// No trigger of ours is longer.
-const TRIGGER_BYTES_MAX: u64 = 64 << 10;
+/// Triggers and receipts are a kilobyte.
+const XML_BYTES_MAX: u64 = 64 << 10;
 
 const TRIGGER: &str = ".trigger";
 
@@ -101,28 +99,33 @@ async fn fill<S: FarSide>(
     for names in [&mut look.triggers, &mut look.parts, &mut look.data, &mut look.receipts, &mut look.replies] {
         names.sort();
     }
-    look.names = whose(session, &look.triggers, book).await?;
+    for (ending, paths) in [
+        (TRIGGER, look.triggers.iter().map(in_out).collect::<Vec<_>>()),
+        (RECEIPT, look.receipts.iter().map(in_in).collect()),
+    ] {
+        for path in paths {
+            let data: Option<RemoteName> = path.name.as_str().strip_suffix(ending).and_then(|name| name.parse().ok());
+            let Some(data) = data.filter(|data| !book.is_used(data)) else { continue };
+            look.names.extend(sender(session, &path).await?.map(|id| (id, data)));
+        }
+    }
     Ok(())
 }
 
-/// Whose queries the triggers are whose names no journal knows.
-async fn whose<S: FarSide>(session: &S, triggers: &[RemoteName], book: &Book) -> Result<Names, Trouble> {
-    let mut names = BTreeMap::new();
-    for trigger in triggers {
-        let data: Option<RemoteName> = trigger.as_str().strip_suffix(TRIGGER).and_then(|name| name.parse().ok());
-        let Some(data) = data.filter(|data| !book.is_used(data)) else { continue };
-        let mut bytes = Vec::new();
-        match session.read(&in_out(trigger), TRIGGER_BYTES_MAX, &mut bytes).await {
-            Ok(_) => {
-                let id = Trigger::read(&bytes).ok().and_then(|trigger| trigger.senders_file_id?.parse::<FileId>().ok());
-                names.extend(id.map(|id| (id, data)));
-            }
-            // The hub took it just now, or it is not ours to read: then its name is composed anew.
-            Err(Trouble::Missing | Trouble::Refused(_) | Trouble::GaveUp(_)) => {}
-            Err(trouble) => return Err(trouble),
-        }
+/// Whose query a trigger or a receipt is about, if it says.
+async fn sender<S: FarSide>(session: &S, path: &RemotePath) -> Result<Option<FileId>, Trouble> {
+    let mut bytes = Vec::new();
+    match session.read(path, XML_BYTES_MAX, &mut bytes).await {
+        Ok(_) => {}
+        // The hub took it just now, or it is not ours to read: then its name is composed anew.
+        Err(Trouble::Missing | Trouble::Refused(_) | Trouble::GaveUp(_)) => return Ok(None),
+        Err(trouble) => return Err(trouble),
     }
-    Ok(names)
+    Ok(match (Trigger::read(&bytes), TechnicalReceipt::read(&bytes)) {
+        (Ok(trigger), _) => trigger.senders_file_id.and_then(|id| id.parse().ok()),
+        (_, Ok(TechnicalReceipt { senders_file_id: SendersFileId::Uuid(id), .. })) => Some(id),
+        _ => None,
+    })
 }
 
 /// A part name of Sluse's, of whatever exchange, fenced or not.

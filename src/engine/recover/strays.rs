@@ -32,6 +32,8 @@ pub struct Strays {
     pub names: Names,
     /// What cannot be taken in, and why.
     pub odd: Vec<String>,
+    /// What could not be looked at: there may be more that a daemon would take up and send.
+    unseen: Vec<String>,
 }
 
 /// A query that was claimed.
@@ -55,15 +57,15 @@ impl Strays {
     /// Looks through spools, archive and `refused/`. What cannot be read is told, not passed over.
     pub fn look(office: &Office, book: &Book) -> Strays {
         let mut strays = Strays::default();
-        let spools = office.spooled();
-        strays.odd.extend(spools.unreadable.iter().map(|(folder, why)| format!("{}: {why}", folder.display())));
+        let spools = office.spooled_if_any();
+        strays.unseen.extend(spools.unreadable.iter().map(|(folder, why)| format!("{}: {why}", folder.display())));
         for spooled in spools.files.into_iter().filter(|spooled| book.get(spooled.id).is_none()) {
             let (id, route) = (spooled.id, spooled.route.clone());
             strays.query(id, &route).spooled = Some(spooled);
         }
         let archive = office.places.archive();
         let files = files_below(office.disk.as_ref(), &archive).unwrap_or_else(|e| {
-            strays.odd.push(format!("{}: {e}", archive.display()));
+            strays.unseen.push(format!("{}: {e}", archive.display()));
             Vec::new()
         });
         for file in files {
@@ -91,6 +93,14 @@ impl Strays {
             }
         }
         strays.look_at_refused(office);
+        strays.odd.extend(strays.unseen.clone());
+        // The others are for files that were never sent from here.
+        let Strays { receipts, queries, .. } = &mut strays;
+        receipts.retain(|Receipt { name, receipt, .. }| {
+            let is_of_stray = matches!(receipt.senders_file_id, SendersFileId::Uuid(id) if queries.contains_key(&id));
+            is_of_stray
+                || receipted_name(name).is_some_and(|of| book.receipted(&receipt.senders_file_id, &of).is_some())
+        });
         strays
     }
 
@@ -112,10 +122,15 @@ impl Strays {
         self.receipts.iter().map(|receipt| receipt.name.to_string()).collect()
     }
 
-    /// Gives everything its facts: queries, then what came for them.
-    pub(super) fn take_in(self, office: &Office, ahead: &mut Ahead) {
+    /// Gives everything its facts: queries, then what came for them. Errors: what could not be read, and a daemon might
+    /// take up and send.
+    pub(super) fn take_in(self, office: &Office, ahead: &mut Ahead) -> Result<(), String> {
+        if let Some(unseen) = self.unseen.first() {
+            return Err(unseen.clone());
+        }
         for (id, query) in &self.queries {
-            let Some(mut began) = query.begin(office, &ahead.book, *id) else { continue };
+            let mut began =
+                query.begin(office, &ahead.book, *id).map_err(|why| format!("query {}: {why}", short_id(*id)))?;
             for fact in &mut began {
                 self.rename(*id, query, &ahead.book, fact);
             }
@@ -144,6 +159,7 @@ impl Strays {
                 ahead.add(id, Fact::StoreRestored);
             }
         }
+        Ok(())
     }
 
     fn query(&mut self, id: FileId, route: &Route) -> &mut Query {
@@ -227,10 +243,11 @@ impl Query {
         self.spooled.as_ref().map(|spooled| spooled.original_name.clone()).or_else(|| self.refused_as.clone())
     }
 
-    /// The facts that it begins with, as at a claim. None: it cannot be read now, and stays where it is.
-    fn begin(&self, office: &Office, book: &Book, id: FileId) -> Option<Vec<Fact>> {
+    /// The facts that it begins with, as at a claim. Errors: it cannot be read now, and stays where it is.
+    fn begin(&self, office: &Office, book: &Book, id: FileId) -> io::Result<Vec<Fact>> {
         let disk = office.disk.as_ref();
-        let (layout, _) = office.layouts.get(&self.route.exchange)?;
+        let not_set = || io::Error::other(format!("exchange `{}` is not in the settings", self.route.exchange));
+        let (layout, _) = office.layouts.get(&self.route.exchange).ok_or_else(not_set)?;
         let original_name = self.original_name().unwrap_or_else(|| "query".to_owned());
         let spooled = self.spooled.clone().unwrap_or_else(|| Spooled {
             id,
@@ -246,18 +263,18 @@ impl Query {
         });
         let read = match &self.copy {
             Some(file) => {
-                let (size, hash) = measure(disk, file).ok()?;
+                let (size, hash) = measure(disk, file)?;
                 // The original is not compared again: what is sent is this copy.
                 let original = OriginalStamp { device: 0, inode: 0, size, modified_micros: 0 };
                 read_copy(disk, layout, &spooled, file, Copy { original, size, hash })
             }
             None => {
                 let to = office.places.query(&self.route, id);
-                disk.make_folder(to.parent().unwrap_or(&to), 0o700).ok()?;
-                copy_and_read(disk, layout, &spooled, &to).ok()?
+                disk.make_folder(to.parent().unwrap_or(&to), 0o700)?;
+                copy_and_read(disk, layout, &spooled, &to)?
             }
         };
-        Some(facts(book, layout, &Taken { spooled, read }))
+        Ok(facts(book, layout, &Taken { spooled, read }))
     }
 }
 

@@ -105,7 +105,7 @@ impl Database {
             (LAYOUT, 1..) => Ok(true),
             (0, 0) => Ok(false),
             (found, _) if found > LAYOUT => Err(StoreTrouble::Newer { found, known: LAYOUT }),
-            _ => Err(self.damaged("it is a database of something else")),
+            _ => Err(self.refused("open", "it is a database of something else")),
         }
     }
 

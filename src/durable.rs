@@ -86,6 +86,9 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a folder of this mode, and with mode 0700 what is missing above it, synced. One that is there stays
     /// as it is.
     fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()>;
+    /// Appends to a regular file, which is made (0600) where there is none. Synced only if `is_synced`; what is not may be
+    /// lost, or half of it, when the power goes.
+    fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()>;
     /// Puts this content at this name, whole or not at all, over what was there. Synced.
     fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()>;
     /// Makes a file readable for the group of its folder (0640).
@@ -330,6 +333,19 @@ impl Disk for RealDisk {
         // Once more by hand: the process's umask takes bits off the first time.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
         sync_folder_of(folder)
+    }
+
+    fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600).custom_flags(flags.bits() as i32);
+        let mut opened = options.open(file)?;
+        opened.write_all(content)?;
+        if is_synced {
+            opened.sync_data()?;
+        }
+        // A name is made once, and a file without it would be lost whatever was synced.
+        if opened.metadata()?.len() == content.len() as u64 { sync_folder_of(file) } else { Ok(()) }
     }
 
     fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()> {

@@ -43,6 +43,8 @@
 //! 9. "Seen" is never recorded before "done".
 //! 10. No personal data outside payload files and register.
 //! 11. An impossible or unknown fact found in recovery holds that exchange; the others go on.
+//! 12. A store behind its own anchor was put back from a backup: it sends nothing until `recover` has looked
+//!     (`engine::anchor`, `engine::restored`).
 
 pub mod config;
 pub mod demo;

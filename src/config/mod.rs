@@ -51,6 +51,8 @@ pub struct Settings {
 pub struct StoreSettings {
     /// The SQLite database, absolute.
     pub path: PathBuf,
+    /// The file that says outside of it how far the journal was; see [`Settings::anchor`].
+    pub anchor: Option<PathBuf>,
 }
 
 /// Absolute paths.
@@ -122,6 +124,11 @@ pub enum Depth {
 }
 
 impl Settings {
+    /// Where the anchor of the store lies.
+    pub fn anchor(&self) -> PathBuf {
+        self.store.anchor.clone().unwrap_or_else(|| self.folders.state.join("journal.anchor"))
+    }
+
     /// Reads a settings file. `environment` is asked for `CREDENTIALS_DIRECTORY`.
     ///
     /// Errors: everything that is wrong with it, also that it cannot be read.

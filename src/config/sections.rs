@@ -88,7 +88,8 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
     fn store(&mut self) -> Option<StoreSettings> {
         let mut section = self.single(&keys::STORE)?;
         let path = section.take(&keys::URL);
-        Some(StoreSettings { path: path?.into_inner() })
+        let anchor = section.take_optional(&keys::ANCHOR);
+        Some(StoreSettings { path: path?.into_inner(), anchor: anchor?.map(Spanned::into_inner) })
     }
 
     fn folders(&mut self) -> Option<Folders> {

@@ -24,7 +24,7 @@ pub(super) static STORE: SectionAbout = SectionAbout {
     name: "store",
     example_name: None,
     meaning: "Where the truth is kept: the journal of every exchange and the register of agreements, in one database.",
-    keys: &[&URL.about],
+    keys: &[&URL.about, &ANCHOR.about],
 };
 
 pub(super) static URL: Key<PathBuf> = Key {
@@ -37,6 +37,22 @@ pub(super) static URL: Key<PathBuf> = Key {
         secret: false,
     },
     read: |given| text(given, sqlite),
+};
+
+pub(super) static ANCHOR: Key<PathBuf> = Key {
+    about: About {
+        name: "anchor",
+        meaning: "The file that says, outside the database, how far the journal was: a database that is behind it was put \
+                  back from a backup, and nothing is sent until `sluse recover` has looked. It must not go back in time \
+                  together with the database: put it on another file system if images of the whole machine are restored.",
+        expected: "an absolute path in a folder that sluse may write to",
+        presence: Presence::Optional {
+            example: "\"/var/lib/sluse-anchor/journal.anchor\"",
+            absent: "journal.anchor in the state folder",
+        },
+        secret: false,
+    },
+    read: |given| text(given, absolute),
 };
 
 pub(super) static FOLDERS: SectionAbout = SectionAbout {

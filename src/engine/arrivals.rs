@@ -3,6 +3,7 @@
 //! about exchanges.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::carry_out::{Setback, on_disk};
@@ -12,8 +13,10 @@ use crate::domain::envelope::{FileMetadata, TechnicalReceipt};
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, RemoteName, Route, TransferId};
+use crate::domain::layout::Layout;
+use crate::domain::municipality::MunicipalityCode;
 use crate::domain::reply::ReplyReader;
-use crate::durable::Stream;
+use crate::durable::{Disk, Stream};
 use crate::transport::{Connect, FarSide, Listed, Listing, RemotePath, Trouble};
 
 /// Keep a file under 2 GB, says the platform.
@@ -31,8 +34,8 @@ const PASSED_MAX: usize = 10_000;
 /// What could not be taken is read again after so many polls: it may have been caught while it was written.
 const LOOK_AGAIN_AFTER_POLLS: u32 = 10;
 
-const RECEIPT: &str = ".sftpreceipt";
-const METADATA: &str = ".metadata";
+pub(super) const RECEIPT: &str = ".sftpreceipt";
+pub(super) const METADATA: &str = ".metadata";
 
 /// A reply that may be ours: by its name, and with metadata beside it.
 #[derive(Clone, Debug, PartialEq)]
@@ -274,16 +277,26 @@ pub async fn fetch_reply<C: Connect>(
         disk.remove(&file)?;
         disk.rename(&part, &file)?;
         disk.replace(&folder.join(metadata_name.as_str()), &metadata_bytes)?;
-        let mut reader = ReplyReader::new(&layout, municipality);
-        let mut head = vec![0; HEAD_BYTES_MAX as usize];
-        let read = std::io::Read::read(&mut disk.open(&file)?, &mut head)?;
-        // Only the start record is wanted; whether the whole is fit is found out when it is compared.
-        let _ = reader.feed(&head[..read], &mut |_, _| Ok(()));
-        Ok(reader.head().and_then(|head| head.delivery))
+        delivery_of(disk, &layout, municipality, &file)
     })
     .await?;
     point::reached("reply_archived");
     Ok(FetchedReply::Arrived { transfer: metadata.transfer, hash, size: copied.size, delivery })
+}
+
+/// The delivery number in a reply's start record, if it can be read.
+pub(super) fn delivery_of(
+    disk: &dyn Disk,
+    layout: &Layout,
+    municipality: MunicipalityCode,
+    file: &Path,
+) -> std::io::Result<Option<DeliveryNumber>> {
+    let mut reader = ReplyReader::new(layout, municipality);
+    let mut head = vec![0; HEAD_BYTES_MAX as usize];
+    let read = std::io::Read::read(&mut disk.open(file)?, &mut head)?;
+    // Only the start record is wanted; whether the whole is fit is found out when it is compared.
+    let _ = reader.feed(&head[..read], &mut |_, _| Ok(()));
+    Ok(reader.head().and_then(|head| head.delivery))
 }
 
 /// A receipt as it was read and archived, or why it is none.

@@ -87,6 +87,9 @@ fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decisio
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
             Fact::Settled { sent: verdict == Verdict::SettleSent, decision }
         }
+        (Verdict::SettleSent, State::QueryHeld { reasons, .. }) if reasons.contains(&HoldReason::MaybeSent) => {
+            Fact::Settled { sent: true, decision }
+        }
         (Verdict::SettleSent | Verdict::SettleNotSent, _) => return not_now("only what is in doubt is settled"),
         (_, State::InDoubt { .. }) => return not_now("settle it: `sluse settle ID --sent` or `--not-sent`"),
         (Verdict::Refuse, _) => Fact::Declined { decision },

@@ -43,7 +43,9 @@ pub struct Office {
 }
 
 /// What only a running daemon knows.
+#[derive(Default)]
 pub struct Live {
+    pub anchor_trouble: Option<String>,
     pub endpoints: Vec<EndpointLine>,
     pub outbox: Vec<Waiting>,
     pub troubles: BTreeMap<FileId, String>,
@@ -84,6 +86,8 @@ impl Office {
         Snapshot {
             at: self.surroundings.now(),
             daemon_runs,
+            restored: None,
+            anchor_trouble: live.anchor_trouble.clone(),
             routes: routes.collect(),
             refused: self.refused(book),
             refused_folder: self.places.refused().display().to_string(),
@@ -94,7 +98,7 @@ impl Office {
     }
 
     /// Without a daemon nothing is known of the far side, and what lies in the outboxes is just listed.
-    fn without_daemon(&self, book: &Book) -> Live {
+    pub(super) fn without_daemon(&self, book: &Book) -> Live {
         let endpoints = self.settings.endpoints.keys().map(|name| EndpointLine {
             name: name.clone(),
             trouble: None,
@@ -118,7 +122,7 @@ impl Office {
             let why = "claimed into the spool, goes on when a daemon runs".to_owned();
             outbox.push(Waiting { municipality: Some(spooled.route.municipality), name: spooled.original_name, why });
         }
-        Live { endpoints: endpoints.collect(), outbox, troubles: BTreeMap::new() }
+        Live { endpoints: endpoints.collect(), outbox, ..Live::default() }
     }
 
     /// Composes a query by the layout and puts it into the outbox, under a name and with a delivery number that

@@ -91,17 +91,22 @@ pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled)
     }
 }
 
-fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
+pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
     Ok(match copy(disk, spooled, to)? {
-        Copied::Whole(copy) => match read(disk, layout, spooled, to) {
-            Ok(query) => Read::Query(copy, query),
-            Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
-        },
+        Copied::Whole(copy) => read_copy(disk, layout, spooled, to, copy),
         Copied::TooLarge { size } => {
             let finding = format!("it is larger than {QUERY_SIZE_MAX} bytes, and was not read");
             Read::Unfit(Unfit { size, hash: ContentHash::of(&[]), finding })
         }
     })
+}
+
+/// Reads a copy that lies in the archive.
+pub(super) fn read_copy(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, file: &Path, copy: Copy) -> Read {
+    match read(disk, layout, spooled, file) {
+        Ok(query) => Read::Query(copy, query),
+        Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
+    }
 }
 
 fn read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, copy: &Path) -> Result<Query, String> {
@@ -213,6 +218,15 @@ impl Office {
                 Err(e) => found.unreadable.push((spool, e.to_string())),
             }
         }
+        found
+    }
+
+    /// The same where no daemon may have made the folders yet: a spool that is not there holds nothing.
+    pub fn spooled_if_any(&self) -> Spools {
+        let mut found = self.spooled();
+        let is_there =
+            |folder: &Path| !self.disk.device(folder).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+        found.unreadable.retain(|(folder, _)| is_there(folder));
         found
     }
 }

@@ -3,6 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::anchor::{Anchored, Slack};
 use crate::domain::moment::Moment;
 use crate::store::{Body, Entry, Store, StoreTrouble};
 
@@ -15,6 +16,7 @@ type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
 #[derive(Clone)]
 pub struct Ledger {
     work: mpsc::Sender<Work>,
+    slack: Slack,
 }
 
 /// The store and the work that comes for it; it has to be run somewhere, one way or the other.
@@ -44,7 +46,19 @@ impl Clerk {
 impl Ledger {
     pub fn new(store: Box<dyn Store>) -> (Ledger, Clerk) {
         let (sender, work) = mpsc::channel(QUEUED_MAX);
-        (Ledger { work: sender }, Clerk { store, work })
+        (Ledger { work: sender, slack: Slack::default() }, Clerk { store, work })
+    }
+
+    /// The same for a store that keeps its anchor.
+    pub fn anchored(store: Anchored) -> (Ledger, Clerk) {
+        let slack = store.slack();
+        let (ledger, clerk) = Ledger::new(Box::new(store));
+        (Ledger { slack, ..ledger }, clerk)
+    }
+
+    /// Whether the anchor can be written.
+    pub fn slack(&self) -> &Slack {
+        &self.slack
     }
 
     /// Does some work with the store and returns what it came to.

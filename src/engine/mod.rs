@@ -2,7 +2,9 @@
 //! ([`ledger`]), the links to the far side ([`link`]), the control socket (`serve`). Deciding is the domain's.
 //! Start with [`run`].
 
+pub mod anchor;
 mod arrivals;
+pub mod backup;
 pub mod carry_out;
 pub mod control;
 pub mod decide;
@@ -14,6 +16,8 @@ pub mod link;
 pub mod offline;
 pub mod places;
 pub mod point;
+pub mod recover;
+mod restored;
 pub mod retry;
 mod serve;
 pub mod site;
@@ -26,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::config::{EndpointSettings, Settings};
@@ -34,10 +38,11 @@ use crate::domain::exchange::Book;
 use crate::domain::identity::EndpointName;
 use crate::durable::{RealDisk, read_bounded};
 use crate::outbox::watch::Watch;
-use crate::store::{Reading, SqliteReader, SqliteStore, StoreTrouble};
+use crate::store::{Head, Reading, SqliteReader, Store, StoreTrouble};
 use crate::transport::host_key::HostKeyPin;
 use crate::transport::identity_key::Identity;
 use crate::transport::sftp::{Deadlines, SftpEndpoint, SftpSettings};
+use anchor::Standing;
 use desk::Office;
 use house::House;
 use ledger::Ledger;
@@ -55,6 +60,9 @@ const LOCK_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50
 
 /// The store's thread may come to its end for so long when the daemon stops.
 const LEDGER_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How far the journal is goes to the log so often.
+const HEAD_TOLD_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Modes of a municipality's folder: the benefit system's group writes into the outbox and reads the inbox.
 const OUTBOX_MODE: u32 = 0o2770;
@@ -85,17 +93,33 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     })?;
     make_folders(&office)?;
     let _lock = take_lock(&office).await?;
-    let store = SqliteStore::open(&office.settings.store.path)?;
+    let (mut store, standing) = offline::open_store(&office)?;
     let book = offline::fold(&store)?;
-    tell_of(&book);
-    let (ledger, clerk) = Ledger::new(Box::new(store));
-    let ledger_thread = clerk.on_thread().map_err(setup("start", "the store's thread"))?;
+    tell_of(&book, store.head());
 
     let socket = office.settings.folders.control_socket();
     let socket = ControlSocket::bind(&socket).map_err(setup("bind", socket.display()))?;
     let path = office.settings.store.path.clone();
     let reader: serve::OpenReader =
         Arc::new(move || SqliteReader::open(&path).map(|reader| Box::new(reader) as Box<dyn Reading>));
+    let (commands, requests) = mpsc::channel(COMMANDS_MAX);
+    match standing {
+        Standing::Holds => {}
+        Standing::Unanchored => match store.renew() {
+            Ok(()) => info!(path = %office.settings.anchor().display(), "the journal had no anchor and has one now"),
+            // What is written next says whether it is still so.
+            Err(trouble) => warn!(%trouble, "the journal has no anchor, a restored backup would not be noticed"),
+        },
+        Standing::Restored(restored) => {
+            let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
+            ready();
+            restored::stand_by(&office, &book, &restored, requests, &stop).await;
+            let _ = serving.await;
+            return Ok(());
+        }
+    }
+    let (ledger, clerk) = Ledger::anchored(store);
+    let ledger_thread = clerk.on_thread().map_err(setup("start", "the store's thread"))?;
 
     // The far side is let go only after the loop has come to rest.
     let links_stop = CancellationToken::new();
@@ -138,8 +162,8 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
         told.cancelled().await;
         watched.store(true, Ordering::Relaxed);
     });
+    let head_task = tokio::spawn(tell_head(ledger.clone(), links_stop.clone()));
     let site = Arc::new(Site { office, ledger, stopping, kinds, endpoints });
-    let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
     let house = House::new(site, book, outboxes, hint, stop.clone());
     info!("running");
@@ -151,6 +175,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     let _ = serving.await;
     let _ = stop_task.await;
     links_stop.cancel();
+    let _ = head_task.await;
     while link_tasks.join_next().await.is_some() {}
     // Every handle on the ledger is gone by now, so its thread ends; in the middle of a large reply it is not
     // waited for: what is not committed is compared again.
@@ -205,11 +230,28 @@ fn make_folders(office: &Office) -> Result<(), RunTrouble> {
     Ok(())
 }
 
-fn tell_of(book: &Book) {
+/// Says how far the journal is, hourly where it has moved, and at the end: a second anchor, kept by whoever keeps the log.
+async fn tell_head(ledger: Ledger, stop: CancellationToken) {
+    let mut told = None;
+    let mut is_last = false;
+    while !is_last {
+        is_last = tokio::time::timeout(HEAD_TOLD_EVERY, stop.cancelled()).await.is_ok();
+        // A large reply on the ledger's thread is not waited for at the end.
+        let asked = tokio::time::timeout(LEDGER_GRACE, ledger.with(|store| Ok(store.head())));
+        if let Ok(Ok(head)) = asked.await
+            && told.replace(head) != Some(head)
+        {
+            info!(seq = head.seq, hash = %head.hash, "the journal's end");
+        }
+    }
+}
+
+fn tell_of(book: &Book, head: Head) {
     for (id, why) in book.all_broken() {
         tracing::error!(exchange = %places::short_id(id), why, "the journal says something impossible of this exchange, it is left alone");
     }
-    info!(exchanges = book.all().count(), open = book.open().count(), "journal read");
+    let (exchanges, open) = (book.all().count(), book.open().count());
+    info!(exchanges, open, seq = head.seq, hash = %head.hash, "journal read");
 }
 
 /// The longest pass phrase that is read.

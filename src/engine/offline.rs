@@ -5,11 +5,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::anchor::{AnchorTrouble, Anchored, Standing};
 use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
+use super::restored;
 use super::retry::{CameTo, NOTHING_SELECTED, RetryAsk, RetryLine, facts, first_state};
-use super::site::Surroundings;
+use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
 use crate::domain::exchange::Book;
 use crate::durable::RealDisk;
@@ -26,6 +28,15 @@ pub enum OfflineTrouble {
     Layouts(String),
     #[error("{0}")]
     Store(#[from] StoreTrouble),
+    #[error("{0}")]
+    Anchor(#[from] AnchorTrouble),
+}
+
+impl OfflineTrouble {
+    /// All layouts that cannot be used.
+    pub fn layouts(troubles: &[LayoutTrouble]) -> OfflineTrouble {
+        OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
 }
 
 /// The one writer's lock, for as long as this lives.
@@ -56,12 +67,19 @@ pub fn answer(
     who: String,
     each: &mut dyn FnMut(Answer),
 ) -> Result<(), OfflineTrouble> {
-    let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real()).map_err(|troubles| {
-        OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
+        .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
     let _lock = StoreLock::take(&office.places.lock())?;
-    let mut store = SqliteStore::open(&settings.store.path)?;
+    let (mut store, standing) = open_store(&office)?;
     let book = fold(&store)?;
+    if let Standing::Restored(restored) = &standing {
+        match (restored::answer(&office, &book, restored, false, &request), request) {
+            (Answer::Explained { stories, waiting }, _) => each(desk::tell_stories(stories, waiting, &store)?),
+            (Answer::Agreements { .. }, Request::Register(request)) => desk::read_register(&request, &store, each)?,
+            (answer, _) => each(answer),
+        }
+        return Ok(());
+    }
     match request {
         Request::Status => each(Answer::Status(office.snapshot(&book, None))),
         Request::Held => each(desk::held(&book)),
@@ -113,7 +131,7 @@ pub fn answer(
 /// Each of a selection is its own decision, recorded before the next is looked at.
 fn retry(
     office: &Office,
-    store: &mut SqliteStore,
+    store: &mut dyn Store,
     mut book: Book,
     ask: &RetryAsk,
     who: &str,
@@ -150,6 +168,12 @@ fn retry(
         lines.push(RetryLine::of(&book, id, came_to));
     }
     Ok(Answer::Retried { lines })
+}
+
+/// Opens the store together with its anchor. Only the lock's holder does.
+pub fn open_store(office: &Office) -> Result<(Anchored, Standing), OfflineTrouble> {
+    let store = Box::new(SqliteStore::open(&office.settings.store.path)?);
+    Ok(Anchored::open(store, office.disk.clone(), office.settings.anchor())?)
 }
 
 /// The book that the journal gives. A story with an entry that is not understood is marked broken.

@@ -6,6 +6,7 @@
 //! archive/<exchange>/<municipality>/replies/<transfer id>-<hash>/<name>   replies, metadata beside
 //! archive/receipts/<hash>.<name>                           receipts
 //! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
+//! journal.anchor                                           how far the journal is, unless the settings put it elsewhere
 //! sluse.lock                                               held by the one writer
 //! ```
 

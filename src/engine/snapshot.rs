@@ -18,6 +18,12 @@ pub struct Snapshot {
     pub at: Moment,
     /// Whether a daemon answered; without one nothing happens by itself.
     pub daemon_runs: bool,
+    /// Why nothing is sent: the store was put back from a backup, and nobody has looked since.
+    #[serde(default)]
+    pub restored: Option<String>,
+    /// Why the next restored backup might not be noticed.
+    #[serde(default)]
+    pub anchor_trouble: Option<String>,
     pub endpoints: Vec<EndpointLine>,
     pub routes: Vec<RouteLine>,
     /// What lies in the outboxes and was not taken.

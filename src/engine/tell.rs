@@ -90,6 +90,10 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
         Fact::Tidied { left } => {
             warn!(exchange = %id, %municipality, ?left, "far side tidied but for what could not be removed");
         }
+        Fact::StoreRestored => warn!(
+            exchange = %id, %municipality, state = exchange.state.name(),
+            "store put back from a backup: what happened here since is not known"
+        ),
         Fact::SetAside => {
             info!(exchange = %id, %municipality, state = exchange.state.name(), "file set aside");
         }

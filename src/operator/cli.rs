@@ -143,6 +143,20 @@ only where it is named.\n\nExamples:\n  sluse retry --all-rejected --dry-run\n  
 sluse register 0751 --known-at 2026-11-01T12:00 --json\n\nCPR numbers are masked. With --full they are not, which is \
 journalled with who and why.")]
     Register(Register),
+    /// Copy the store, and every file that its journal names, into a new folder, also while the daemon runs
+    ///
+    /// Exit status 1 if a file was not as the journal says; the backup is made all the same.
+    #[command(after_help = "How it is put back: docs/backup.md. Then `sluse recover`.")]
+    Backup {
+        /// A folder that is not there yet
+        folder: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// After a backup was put back: what the store is behind by, and what lies here and on the far side unknown to it
+    ///
+    /// Without --accept it only looks, and exits with status 1 if there is something to decide. The daemon must be stopped.
+    Recover(Recover),
     /// A hub to test against: Serviceplatformen's mailroom, with UDK Debitor answering
     Hub(HubArgs),
     /// See it work: hub, daemon and whole rounds in a folder of their own
@@ -250,6 +264,21 @@ pub struct Register {
 }
 
 #[derive(Debug, Args)]
+pub struct Recover {
+    /// Journal what was found and let the daemon go on; whatever may have been sent or handed over waits for a person
+    #[arg(long, requires = "reason")]
+    pub accept: bool,
+    /// Why: kept in the journal beside who and when; without personal data
+    #[arg(long, requires = "accept")]
+    pub reason: Option<String>,
+    /// Do not look at OUT and IN
+    #[arg(long)]
+    pub offline: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
 pub struct Demo {
     /// How many municipalities, in the order of their codes
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=98))]
@@ -310,6 +339,9 @@ mod tests {
             "sluse retry 3f0f9a2e --seen 0123456789ab --reason why",
             "sluse register 0751 --known-at 2026-11-01T12:00 --json",
             "sluse register --valid-on 2026-12-31 --format csv --full --reason why",
+            "sluse backup /srv/backup/2026-12-01 --json",
+            "sluse recover --offline",
+            "sluse recover --accept --reason why",
             "sluse hub --root /srv/hub --mailroom-only --users KY,AB",
             "sluse demo --municipalities 98 --rounds 1",
         ] {
@@ -342,6 +374,8 @@ mod tests {
             ("sluse settle 3f0f --reason why", ErrorKind::MissingRequiredArgument),
             ("sluse settle 3f0f --sent --not-sent --reason why", ErrorKind::ArgumentConflict),
             ("sluse register --full", ErrorKind::MissingRequiredArgument),
+            ("sluse recover --accept", ErrorKind::MissingRequiredArgument),
+            ("sluse recover --reason why", ErrorKind::MissingRequiredArgument),
             ("sluse register --json --format csv", ErrorKind::ArgumentConflict),
             ("sluse status 0752", ErrorKind::ValueValidation),
             ("sluse check --connect", ErrorKind::UnknownArgument),

@@ -3,12 +3,14 @@
 //!
 //! Exit status: 0 fine, 1 found something wrong, 2 usage or configuration.
 
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod desk;
 pub mod explain;
 pub mod held;
 pub mod hub_args;
+pub mod recover;
 pub mod register;
 pub mod retry;
 pub mod run;
@@ -83,6 +85,12 @@ pub fn answer(cli: Cli) -> ExitCode {
         },
         command => match Settings::read(&cli.config, &environment, Depth::Values) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
+            Ok(settings) if let Command::Backup { folder, json } = &command => {
+                exit(backup::back_up(&settings, folder, json.json, &mut io::stdout()))
+            }
+            Ok(settings) if let Command::Recover(asked) = &command => {
+                exit(recover::recover(&settings, asked, &called, &mut io::stdout()))
+            }
             Ok(settings) => {
                 let look = Look::of(io::stdout().is_terminal(), &raw_environment);
                 let mut out = io::BufWriter::new(io::stdout().lock());
@@ -126,9 +134,12 @@ impl Call<'_, '_> {
                 }
             }
             Command::Register(register) => self.register(register),
-            Command::Run | Command::Check | Command::Hub(_) | Command::Demo(_) => {
-                Err(Failure::Usage("this command does not ask the engine".to_owned()))
-            }
+            Command::Run
+            | Command::Check
+            | Command::Backup { .. }
+            | Command::Recover(_)
+            | Command::Hub(_)
+            | Command::Demo(_) => Err(Failure::Usage("this command does not ask the engine".to_owned())),
         }
     }
 

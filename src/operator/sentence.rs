@@ -92,6 +92,9 @@ pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
         Fact::Tidied { left } => {
             format!("The far side was tidied, but these files could not be removed there: {}.", left.join(", "))
         }
+        Fact::StoreRestored => "The store was put back from a backup: what happened here between that backup and this \
+                                entry is not on record."
+            .to_owned(),
         Fact::SetAside => set_aside(first).to_owned(),
     }
 }

@@ -20,6 +20,8 @@ pub fn is_fine(snapshot: &Snapshot) -> bool {
         route.unasked.is_none() && !route.open.iter().any(|line| line.waits_for_person || line.overdue)
     };
     snapshot.daemon_runs
+        && snapshot.restored.is_none()
+        && snapshot.anchor_trouble.is_none()
         && snapshot.routes.iter().all(is_route_fine)
         && snapshot.endpoints.iter().all(|endpoint| endpoint.trouble.is_none())
         && snapshot.unreadable.is_empty()
@@ -86,13 +88,23 @@ fn heading(snapshot: &Snapshot, look: Look) -> String {
 
 fn daemon(snapshot: &Snapshot, look: Look) -> String {
     let at = format!("It is {}, Danish local time.", minute(snapshot.at));
-    match snapshot.daemon_runs {
+    let mut told = match snapshot.daemon_runs {
         true => format!("Sluse runs. {at}"),
         false => {
             let warning = "The daemon does not run: nothing happens by itself until `systemctl start sluse`.";
             format!("{}\n{at}", look.paint(Tone::Bad, warning))
         }
+    };
+    for trouble in snapshot.restored.iter().chain(&snapshot.anchor_trouble) {
+        let text = paragraph("", &format!("{}.", capital(trouble)));
+        let _ = write!(told, "\n{}", look.paint(Tone::Bad, text.trim_end()));
     }
+    told
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn routes(snapshot: &Snapshot, look: Look) -> String {

@@ -18,13 +18,17 @@ use crate::domain::exchange::fact::{
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
 use crate::domain::moment::{Moment, PaymentMonth};
+use crate::engine::anchor::Restored;
+use crate::engine::backup::{Kept, Manifest};
 use crate::engine::control::{RegisterLine, Standing};
+use crate::engine::recover::{FarLook, Open, Report, StrayQuery, StrayReply};
 use crate::engine::retry::{CameTo, RetryLine};
 use crate::engine::snapshot::{
     Choice, EndpointLine, ExchangeLine, HeldQuery, HeldReply, Offer, OtherQuery, RefusedFile, RouteLine, Story,
     StoryEntry, UnreadableFolder,
 };
 use crate::outbox::Waiting;
+use crate::store::Head;
 
 const ID: &str = "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6";
 const OTHER: &str = "77aa0c11-0000-4000-8000-000000000001";
@@ -149,6 +153,7 @@ fn every_fact() -> Vec<Fact> {
         Fact::SetAside,
         Fact::Withdrawn { decision: decision("the caseworker asked for the wrong month") },
         Fact::Retried { by: id(OTHER), decision: decision("the hub knows the recipient now") },
+        Fact::StoreRestored,
     ]
 }
 
@@ -262,6 +267,8 @@ fn fine() -> Snapshot {
     Snapshot {
         at: at("2026-12-01T05:00:00Z"),
         daemon_runs: true,
+        restored: None,
+        anchor_trouble: None,
         endpoints: vec![EndpointLine {
             name: "serviceplatformen".parse().unwrap(),
             trouble: None,
@@ -278,6 +285,11 @@ fn fine() -> Snapshot {
         refused_folder: "/var/lib/sluse/refused".into(),
         unreadable: vec![],
     }
+}
+
+fn restored() -> Restored {
+    let anchor = "42 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 2026-12-01T04:31:00Z".parse();
+    Restored { anchor: anchor.unwrap(), found: Head { seq: 30, hash: ContentHash::of(b"entry 30") } }
 }
 
 /// Everything that a person should see to.
@@ -393,6 +405,79 @@ fn status_shows_every_municipality_and_everything_that_lies_about() {
     let mut stopped = Snapshot { daemon_runs: false, ..fine() };
     stopped.routes[0].exchange = "other".parse().unwrap();
     is_transcript("status-stopped.txt", &status::overview(&stopped, Look::PLAIN, &called()));
+    let restored = Snapshot {
+        restored: Some(restored().to_string()),
+        anchor_trouble: Some("the anchor /var/lib/sluse/journal.anchor cannot be written: disk full".into()),
+        ..fine()
+    };
+    assert!(!status::is_fine(&restored));
+    is_transcript("status-restored.txt", &status::overview(&restored, Look::PLAIN, &called()));
+}
+
+#[test]
+fn backup_says_what_it_holds_and_what_was_not_as_the_journal_says() {
+    let file = |path: &str, size| Kept { path: path.into(), size, sha256: ContentHash::of(path.as_bytes()) };
+    let manifest = Manifest {
+        format: 1,
+        version: "0.1.0".into(),
+        at: at("2026-12-01T05:00:00Z"),
+        seq: 42,
+        hash: ContentHash::of(b"entry 42"),
+        anchor: None,
+        files: vec![file("sluse.db", 65_536), file("archive/sf2530/0751/3f0f9a2e/query", 252)],
+        wrong: vec!["/var/lib/sluse/archive/sf2530/0101/77aa0c11/query: gone".into()],
+    };
+
+    is_transcript("backup.txt", &backup::show(&manifest, Path::new("/srv/backup/2026-12-01")));
+}
+
+#[test]
+fn recover_tells_what_the_store_does_not_know() {
+    let fine = Report {
+        restored: None,
+        journal: 42,
+        anchor: Some(42),
+        open: vec![],
+        queries: vec![],
+        replies: vec![],
+        receipts: vec![],
+        odd: vec![],
+        far: vec![],
+    };
+    is_transcript("recover-fine.txt", &recover::show(&fine, &called()));
+    let open = |state: &str, becomes: &str| Open {
+        id: id(ID),
+        municipality: "0751".parse().unwrap(),
+        state: state.into(),
+        becomes: becomes.into(),
+    };
+    let query = |name: Option<&str>| StrayQuery {
+        id: id(OTHER),
+        municipality: "0101".parse().unwrap(),
+        name: name.map(str::to_owned),
+    };
+    let looked = FarLook {
+        endpoint: "serviceplatformen".into(),
+        triggers: vec![name("BETADM_FORESP_0101_20261201_0007.txt.trigger")],
+        replies: vec![name("BETADM_SVAR_0751_20261201_0042.txt")],
+        ..FarLook::default()
+    };
+    let report = Report {
+        restored: Some(restored().finding()),
+        journal: 30,
+        open: vec![open("uploaded", "held"), open("receipted", "receipted")],
+        queries: vec![query(Some("foresp januar.txt")), query(None)],
+        replies: vec![StrayReply { municipality: "0751".parse().unwrap(), name: arrival().name }],
+        receipts: vec!["BETADM_FORESP_0751_20261201_0042.txt.sftpreceipt".into()],
+        odd: vec!["/var/lib/sluse/archive/notes: it is not where Sluse puts a file".into()],
+        far: vec![
+            looked,
+            FarLook { endpoint: "other".into(), trouble: Some("not reachable".into()), ..FarLook::default() },
+        ],
+        ..fine
+    };
+    assert!(!report.is_fine());
+    is_transcript("recover.txt", &recover::show(&report, &called()));
 }
 
 #[test]
@@ -467,13 +552,15 @@ fn explain_tells_every_fact_in_a_sentence() {
 fn the_transcript_of_explain_holds_every_fact() {
     let told: BTreeSet<&str> = every_fact().iter().map(Fact::name).collect();
     let expected = |fact: &Fact| match fact {
-        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 28,
-        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 28,
-        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 28,
-        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 28,
-        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 28,
-        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 28,
-        Fact::Tidied { .. } | Fact::SetAside | Fact::Withdrawn { .. } | Fact::Retried { .. } => 28,
+        Fact::Accepted(_) | Fact::Unfit(_) | Fact::QueryHeld { .. } | Fact::DataUploaded | Fact::DataGone => 29,
+        Fact::TriggerStaged { .. } | Fact::RenameUnavailable { .. } | Fact::TriggerIntended { .. } => 29,
+        Fact::TriggerMade | Fact::TriggerNotMade { .. } | Fact::Doubted { .. } | Fact::TriggerFound { .. } => 29,
+        Fact::Settled { .. } | Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::ReplyHeld { .. } => 29,
+        Fact::Approved { .. } | Fact::Declined { .. } | Fact::Applied { .. } | Fact::HandOverStaged { .. } => 29,
+        Fact::HandOverLost | Fact::HandOverIntended | Fact::HandedOver | Fact::CommandRan { .. } => 29,
+        Fact::Tidied { .. } | Fact::SetAside | Fact::Withdrawn { .. } | Fact::Retried { .. } | Fact::StoreRestored => {
+            29
+        }
     };
     assert!(every_fact().iter().all(|fact| expected(fact) == told.len()), "{told:?}");
 }

@@ -326,6 +326,9 @@ mod tests {
         fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()> {
             RealDisk.make_folder(folder, mode)
         }
+        fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()> {
+            RealDisk.append(file, content, is_synced)
+        }
         fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()> {
             RealDisk.replace(file, content)
         }

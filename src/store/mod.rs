@@ -2,6 +2,7 @@
 //! of agreements with its history, in one database, so that a reply's effect and its mark are one
 //! transaction. [`Store`] is the seam; SQLite stands behind it ([`SqliteStore`]). Nothing is ever overwritten.
 
+pub mod anchor;
 pub mod chain;
 mod merge;
 mod sqlite;
@@ -60,6 +61,10 @@ pub enum Body {
 pub enum HouseFact {
     /// Full CPR numbers were shown to somebody.
     RegisterShownInFull { who: String, reason: String, municipality: Option<MunicipalityCode> },
+    /// A person let Sluse go on with a store that was put back from a backup. `journal` is its last entry then, `anchor`
+    /// the one that had been there (None: it was not behind); so many exchanges were open, and so many queries and
+    /// replies lay here that were in no journal.
+    Recovered { who: String, reason: String, journal: u64, anchor: Option<u64>, open: u64, queries: u64, replies: u64 },
 }
 
 impl HouseFact {
@@ -67,6 +72,7 @@ impl HouseFact {
     pub fn name(&self) -> &'static str {
         match self {
             HouseFact::RegisterShownInFull { .. } => "register_shown_in_full",
+            HouseFact::Recovered { .. } => "recovered",
         }
     }
 }
@@ -82,16 +88,22 @@ pub struct Entry {
     pub hash: ContentHash,
 }
 
+/// What a person does with a store that cannot be read.
+pub const PUT_BACK: &str = "stop the daemon, put a backup back, then call `sluse recover`";
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreTrouble {
     /// Somebody else wrote; what was decided on the old head is void.
     #[error("the journal's head is {found}, expected {expected}: somebody else has written to the store")]
     Moved { expected: u64, found: u64 },
     /// The chain does not hold: an entry was edited, removed, inserted or reordered.
-    #[error("journal entry {seq}: {what}")]
+    #[error("journal entry {seq}: {what}; the store was cut off or altered: {PUT_BACK}")]
     Broken { seq: u64, what: String },
     #[error("cannot {attempted} the store {path}: {reason}")]
     Unusable { attempted: &'static str, path: String, reason: String },
+    /// The file is not whole, or something else.
+    #[error("the store {path} is damaged ({reason}): {PUT_BACK}")]
+    Damaged { path: String, reason: String },
     #[error("the store has layout version {found}, this program knows {known}")]
     Newer { found: i64, known: i64 },
 }

@@ -103,6 +103,11 @@ impl SqliteReader {
     pub fn open(path: &Path) -> Result<SqliteReader, StoreTrouble> {
         Ok(SqliteReader { database: Database::open_to_read(path)? })
     }
+
+    /// Writes a copy of the store as it is at this moment into an empty file, while others go on writing. It is not synced.
+    pub fn copy_into(&self, to: &Path) -> Result<(), StoreTrouble> {
+        self.database.copy_into(to)
+    }
 }
 
 impl Reading for SqliteReader {

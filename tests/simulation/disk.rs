@@ -272,6 +272,20 @@ impl Disk for SimDisk {
         })
     }
 
+    fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()> {
+        self.call(Kind::DiskWrite, "append", file, |platter| {
+            platter.has_folder_of(file)?;
+            let number = platter.number(file).unwrap_or_else(|_| platter.new_inode(file));
+            let inode = &mut platter.inodes[number];
+            inode.content.extend_from_slice(content);
+            if is_synced && self.plant != Plant::SkipSync {
+                inode.synced = inode.content.clone();
+            }
+            self.sync_folder_of(platter, file);
+            Ok(())
+        })
+    }
+
     fn replace(&self, file: &Path, content: &[u8]) -> io::Result<()> {
         let now = self.life.fates().now().as_micros();
         self.call(Kind::DiskWrite, "replace", file, |platter| {

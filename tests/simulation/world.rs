@@ -13,6 +13,7 @@ use sluse::domain::identity::{DeliveryNumber, Route};
 use sluse::domain::layout::Layout;
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::domain::query::{QueryOrder, compose_query};
+use sluse::engine::anchor::{Anchored, Standing};
 use sluse::engine::desk::Office;
 use sluse::engine::house::House;
 use sluse::engine::ledger::Ledger;
@@ -277,7 +278,13 @@ impl World {
         };
         let store = planted_store(self.case.plant, SimStore::open(self.safe.clone(), Some(life.clone())));
         let book = fold(&*store as &dyn Store).expect("reading does not fail here");
-        let (ledger, clerk) = Ledger::new(store);
+        let anchor = self.settings.anchor();
+        let Ok((store, Standing::Holds | Standing::Unanchored)) = Anchored::open(store, office.disk.clone(), anchor)
+        else {
+            // It would stand by: nothing more happens, and the judge sees that nothing ends.
+            return Process { tasks: JoinSet::new(), sessions: Arc::default() };
+        };
+        let (ledger, clerk) = Ledger::anchored(store);
 
         let mut tasks = JoinSet::new();
         let sessions = Arc::default();

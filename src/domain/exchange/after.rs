@@ -48,6 +48,7 @@ impl Exchange {
             arrivals: Vec::new(),
             waived: Vec::new(),
             retried_by: Vec::new(),
+            is_restored: false,
         }
     }
 
@@ -69,6 +70,13 @@ impl Exchange {
                 State::QueryHeld { reasons: reasons.clone(), data_uploaded: false }
             }
             (State::Accepted, Fact::DataUploaded) => State::Uploaded { plan: TriggerPlan::Rename },
+
+            (_, Fact::StoreRestored) => self.after_restored(),
+            (State::QueryHeld { reasons, .. }, Fact::Settled { sent: true, .. })
+                if reasons.contains(&HoldReason::MaybeSent) =>
+            {
+                State::Submitted
+            }
 
             (State::Uploaded { .. } | State::Staged { .. }, Fact::QueryHeld { reasons }) => {
                 State::QueryHeld { reasons: reasons.clone(), data_uploaded: true }
@@ -122,6 +130,7 @@ impl Exchange {
                     summary: summary.clone(),
                 }
             }
+            (State::Replied { arrival, .. }, Fact::Applied { .. }) if self.is_restored => maybe_handed_over(arrival),
             (State::Replied { arrival, .. }, Fact::Applied { .. }) => State::Applied { arrival: arrival.clone() },
             (State::ReplyHeld { arrival, reasons, register_head, .. }, Fact::Approved { seen, .. })
                 if seen.reply == Some(arrival.hash)
@@ -186,12 +195,52 @@ impl Exchange {
         Ok(state)
     }
 
+    /// What may have been sent or handed over since the backup waits; what is known to be sent goes on, since a receipt
+    /// or a reply that is read twice does nothing twice.
+    fn after_restored(&self) -> State {
+        match &self.state {
+            State::Accepted
+            | State::QueryHeld { .. }
+            | State::Uploaded { .. }
+            | State::Staged { .. }
+            | State::Submitting { .. }
+            | State::InDoubt { .. } => {
+                let former = match &self.state {
+                    State::QueryHeld { reasons, .. } => reasons.as_slice(),
+                    _ => &[],
+                };
+                let others = former.iter().filter(|reason| **reason != HoldReason::MaybeSent).cloned();
+                let reasons = std::iter::once(HoldReason::MaybeSent).chain(others).collect();
+                // The hub may have taken the data since: approved, it is uploaded again.
+                State::QueryHeld { reasons, data_uploaded: false }
+            }
+            State::Applied { arrival } | State::HandOverStaged { arrival, .. } | State::HandingOver { arrival, .. } => {
+                maybe_handed_over(arrival)
+            }
+            State::Submitted
+            | State::Receipted
+            | State::ReceiptHeld { .. }
+            | State::Replied { .. }
+            | State::ReplyHeld { .. }
+            | State::HandedOver
+            | State::CommandRan
+            | State::Done { .. }
+            | State::Refusing { .. }
+            | State::Refused { .. }
+            | State::Withdrawing { .. }
+            | State::Withdrawn { .. }
+            | State::Rejecting { .. }
+            | State::Rejected { .. } => self.state.clone(),
+        }
+    }
+
     /// A success receipt proves that the trigger was made; later than that it changes nothing.
     fn after_success(&self) -> Result<State, Impossible> {
         match &self.state {
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted | State::ReceiptHeld { .. } => {
                 Ok(State::Receipted)
             }
+            State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::Receipted),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
                 Err(Impossible { fact: "a success receipt".into(), state: self.state.name().into() })
             }
@@ -205,6 +254,7 @@ impl Exchange {
         match &self.state {
             State::Submitted if !self.doubted && self.attempts <= 1 => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
+            State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
                 Err(Impossible { fact: "an error receipt".into(), state: self.state.name().into() })
             }
@@ -241,13 +291,31 @@ impl Exchange {
                 self.submitted_at = None;
                 self.intended = None;
             }
-            Fact::ReceiptRead { transfer, name, hash, outcome } => self.receipts.push(ReadReceipt {
-                transfer: *transfer,
-                name: name.clone(),
-                hash: *hash,
-                is_success: matches!(outcome, ReceiptOutcome::Success),
-            }),
-            Fact::ReplyFetched(arrival) => self.arrivals.push(arrival.clone()),
+            Fact::StoreRestored => {
+                self.is_restored = true;
+                // More attempts may have been made than the journal knows.
+                self.doubted = true;
+                self.touched_out = true;
+            }
+            // It is the first that is known of the trigger.
+            Fact::Settled { sent: true, .. } if self.submitted_at.is_none() => self.submitted_at = Some(at),
+            Fact::ReceiptRead { transfer, name, hash, outcome } => {
+                if self.is_restored {
+                    self.submitted_at.get_or_insert(at);
+                }
+                self.receipts.push(ReadReceipt {
+                    transfer: *transfer,
+                    name: name.clone(),
+                    hash: *hash,
+                    is_success: matches!(outcome, ReceiptOutcome::Success),
+                });
+            }
+            Fact::ReplyFetched(arrival) => {
+                if self.is_restored {
+                    self.submitted_at.get_or_insert(at);
+                }
+                self.arrivals.push(arrival.clone());
+            }
             Fact::Approved { .. } => self.waived.extend(self.held().into_iter().flatten()),
             Fact::Retried { by, .. } => self.retried_by.push(*by),
             Fact::Accepted(_)
@@ -269,6 +337,16 @@ impl Exchange {
             | Fact::Tidied { .. }
             | Fact::SetAside => {}
         }
+    }
+}
+
+/// In the register, and perhaps in the benefit system's inbox already.
+fn maybe_handed_over(arrival: &Arrival) -> State {
+    State::ReplyHeld {
+        arrival: arrival.clone(),
+        reasons: vec![HoldReason::MaybeHandedOver],
+        register_head: 0,
+        summary: None,
     }
 }
 
@@ -311,6 +389,7 @@ impl Fact {
             Fact::HandedOver => "handed_over",
             Fact::CommandRan { .. } => "command_ran",
             Fact::Tidied { .. } => "tidied",
+            Fact::StoreRestored => "store_restored",
             Fact::SetAside => "set_aside",
         }
     }

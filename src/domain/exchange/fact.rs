@@ -71,6 +71,9 @@ pub enum Fact {
     CommandRan { exit: Option<i32> },
     /// The far side was tidied; `left` are names that could not be removed there.
     Tidied { left: Vec<String> },
+    /// The store was put back from a backup, and what happened here since is not known: what may have been sent or handed
+    /// over waits for a person, or for a receipt or a reply that proves it.
+    StoreRestored,
     /// A refused or withdrawn file lies in `refused/` with a sentence beside it, or a refused reply is off the far side.
     SetAside,
 }

@@ -46,6 +46,16 @@ pub enum HoldReason {
     ManyAttempts { attempts: u32 },
     #[error("delivery number {delivery} was used before, by exchange {other}; a reply could not be told apart")]
     DeliveryUsed { delivery: DeliveryNumber, other: FileId },
+    #[error(
+        "the store was put back from a backup, and this query may have been sent since: ask UDK, or look into OUT. Approved, \
+         it is sent (again); if it was sent, settle it as sent"
+    )]
+    MaybeSent,
+    #[error(
+        "the store was put back from a backup, and this reply may have been handed over since: look into the benefit system. \
+         Approved, it is handed over (again); refused, only the hand-over is left out"
+    )]
+    MaybeHandedOver,
     #[error("the journal says something impossible of this exchange: {what}")]
     Impossible { what: String },
 }
@@ -70,7 +80,9 @@ impl HoldReason {
             | HoldReason::InboxNameTaken { .. }
             | HoldReason::InboxReplaced
             | HoldReason::ManyAttempts { .. }
-            | HoldReason::DeliveryUsed { .. } => true,
+            | HoldReason::DeliveryUsed { .. }
+            | HoldReason::MaybeSent
+            | HoldReason::MaybeHandedOver => true,
         }
     }
 }
@@ -78,7 +90,7 @@ impl HoldReason {
 impl HoldReason {
     /// Whether the reply is in the register already and only its hand-over waits.
     pub fn is_about_the_hand_over(&self) -> bool {
-        matches!(self, HoldReason::InboxNameTaken { .. } | HoldReason::InboxReplaced)
+        matches!(self, HoldReason::InboxNameTaken { .. } | HoldReason::InboxReplaced | HoldReason::MaybeHandedOver)
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Exchange {
     pub waived: Vec<HoldReason>,
     /// The exchanges by which persons had its query sent again, the last one last.
     pub retried_by: Vec<FileId>,
+    /// Whether the store was put back while it was open, so that its reply may have been handed over before.
+    pub is_restored: bool,
 }
 
 /// How the story began.
@@ -208,6 +210,9 @@ impl State {
     fn next_step(&self) -> &'static str {
         match self {
             State::Accepted => "the data is uploaded",
+            State::QueryHeld { reasons, .. } if reasons.contains(&HoldReason::MaybeSent) => {
+                "a receipt or a reply proves that it was sent, or a person approves, refuses or settles it"
+            }
             State::QueryHeld { .. } => "a person approves or refuses it",
             State::Uploaded { .. } => "the trigger is written",
             State::Staged { .. } => "the trigger is made visible",
@@ -282,11 +287,11 @@ impl State {
             | State::ReceiptHeld { .. } => true,
             // An unfit reply can only be replaced by a better one, and one that belongs to the query by order
             // alone gives way to one that echoes its delivery number.
+            State::QueryHeld { reasons, .. } => reasons.contains(&HoldReason::MaybeSent),
             State::ReplyHeld { reasons, .. } => reasons
                 .iter()
                 .any(|reason| !reason.can_be_approved() || matches!(reason, HoldReason::ByOrderOnly { .. })),
             State::Accepted
-            | State::QueryHeld { .. }
             | State::Uploaded { .. }
             | State::Staged { .. }
             | State::Replied { .. }

@@ -177,6 +177,7 @@ fn facts() -> Vec<(String, Fact)> {
         Fact::HandedOver,
         Fact::CommandRan { exit: Some(0) },
         Fact::Tidied { left: vec![] },
+        Fact::StoreRestored,
         Fact::SetAside,
         withdrawn(),
         Fact::Retried { by: id(2), decision: decision() },
@@ -211,6 +212,7 @@ fn states() -> Vec<State> {
         State::Accepted,
         query_held(false),
         query_held(true),
+        State::QueryHeld { reasons: vec![HoldReason::MaybeSent], data_uploaded: false },
         State::Uploaded { plan: TriggerPlan::Rename },
         State::Uploaded { plan: TriggerPlan::Write },
         State::Staged { part: part() },
@@ -226,6 +228,7 @@ fn states() -> Vec<State> {
         held(HoldReason::EndsAll { of: 3 }),
         held(unfit_reply()),
         held(name_taken()),
+        held(HoldReason::MaybeHandedOver),
         State::Applied { arrival: arrival() },
         State::HandOverStaged { arrival: arrival(), names: names() },
         State::HandingOver { arrival: arrival(), names: names() },
@@ -248,6 +251,7 @@ fn label(state: &State) -> String {
         TriggerWay::Write => "by writing",
     };
     let detail = match state {
+        State::QueryHeld { reasons, .. } if reasons.contains(&HoldReason::MaybeSent) => "maybe sent",
         State::QueryHeld { data_uploaded: false, .. } => "before upload",
         State::QueryHeld { data_uploaded: true, .. } => "after upload",
         State::Uploaded { plan: TriggerPlan::Rename } => "to rename",
@@ -257,6 +261,7 @@ fn label(state: &State) -> String {
         State::ReplyHeld { reasons, .. } => match reasons[..] {
             [HoldReason::UnfitReply { .. }] => "unfit",
             [HoldReason::InboxNameTaken { .. }] => "name taken",
+            [HoldReason::MaybeHandedOver] => "maybe handed over",
             _ => "surprising",
         },
         _ => "",
@@ -474,6 +479,48 @@ fn no_hold_leads_past_the_register_or_to_it_twice() {
     assert!(replied.after(at(1), &reply_held(name_taken())).is_err(), "approved, it would count as applied");
     assert!(applied.after(at(1), &reply_held(HoldReason::EndsAll { of: 3 })).is_err(), "approved, it would be again");
     assert!(replied.after(at(1), &mixed).is_err() && applied.after(at(1), &mixed).is_err());
+}
+
+#[test]
+fn what_may_have_been_sent_since_a_backup_is_held_until_a_proof_or_a_person_comes() {
+    for facts in [vec![], submitted()[..1].to_vec(), submitted()[..2].to_vec(), submitted()[..3].to_vec(), doubtful()] {
+        let held = story(&with(facts, [Fact::StoreRestored]));
+        assert_eq!(held.held(), Some(vec![HoldReason::MaybeSent]));
+        assert_eq!(held.duty(), None);
+
+        let received = held.after(at(9), &success()).unwrap();
+        assert_eq!((&received.state, received.submitted_at.is_some()), (&State::Receipted, true));
+        let replied = held.after(at(9), &Fact::ReplyFetched(arrival(1, Some(42)))).unwrap();
+        assert_eq!(replied.state.name(), "replied");
+        let seen = Seen { reply: None, register_head: 0 };
+        let approved = held.after(at(9), &Fact::Approved { decision: decision(), seen }).unwrap();
+        assert_eq!(approved.state, State::Accepted, "the data goes first again");
+        let refused = held.after(at(9), &Fact::Declined { decision: decision() }).unwrap();
+        assert!(matches!(refused.state, State::Refusing { .. }) && refused.touched_out);
+        assert_eq!(held.after(at(9), &settled(true)).unwrap().state, State::Submitted);
+    }
+}
+
+#[test]
+fn no_other_reason_to_hold_a_query_is_lost_when_the_store_is_restored_and_none_is_doubled() {
+    let changed = HoldReason::OriginalChanged { what: "its size".into() };
+    let held = story(&[Fact::QueryHeld { reasons: vec![changed.clone()] }, Fact::StoreRestored, Fact::StoreRestored]);
+
+    assert_eq!(held.held(), Some(vec![HoldReason::MaybeSent, changed]));
+}
+
+#[test]
+fn a_reply_that_is_applied_on_a_restored_store_is_not_handed_over_by_itself() {
+    let known = story(&with(submitted(), [Fact::StoreRestored, Fact::ReplyFetched(arrival(1, Some(42))), applied(42)]));
+    let before =
+        story(&with(submitted(), [Fact::ReplyFetched(arrival(1, Some(42))), applied(42), Fact::StoreRestored]));
+
+    for held in [known, before] {
+        assert_eq!(held.held(), Some(vec![HoldReason::MaybeHandedOver]));
+        assert_eq!(held.after(at(9), &Fact::Declined { decision: decision() }).unwrap().state, State::CommandRan);
+        let approved = held.after(at(9), &approved(&arrival(1, Some(42)), 0)).unwrap();
+        assert_eq!(approved.state, State::Applied { arrival: arrival(1, Some(42)) });
+    }
 }
 
 #[test]

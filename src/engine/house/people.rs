@@ -71,7 +71,12 @@ impl<C: Connect> House<C> {
         let lines = self.polls.values().filter_map(|poll| poll.line.clone()).collect();
         let told = self.rests.iter().filter(|(_, rest)| !rest.said.is_empty());
         let troubles = told.map(|(id, rest)| (*id, rest.said.clone())).collect();
-        desk::Live { endpoints: self.with_links(lines), outbox: self.waiting(), troubles }
+        desk::Live {
+            anchor_trouble: self.site.ledger.slack().trouble(),
+            endpoints: self.with_links(lines),
+            outbox: self.waiting(),
+            troubles,
+        }
     }
 
     pub(super) fn with_links(&self, lines: Vec<EndpointLine>) -> Vec<EndpointLine> {

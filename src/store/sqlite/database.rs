@@ -3,10 +3,10 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::store::{Head, StoreTrouble};
 
@@ -35,11 +35,19 @@ impl Database {
         {
             return Err(unusable(path, "make", trouble));
         }
+        // Whoever had it open did not close it: was the machine switched off, or the file cut?
+        let was_left_open = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
         let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if !was_left_open {
+            database.check_end()?;
+        }
         let is_laid_out = database.is_laid_out()?;
         database.prepare_to_write()?;
         if !is_laid_out {
             database.lay_out()?;
+        }
+        if was_left_open {
+            database.check_pages()?;
         }
         Ok(database)
     }
@@ -56,7 +64,7 @@ impl Database {
             conn.pragma_update(None, "temp_store", "FILE")?;
             Ok(conn)
         };
-        let conn = open().map_err(|trouble| unusable(path, "open", trouble))?;
+        let conn = open().map_err(|trouble| classified(path, "open", &trouble))?;
         Ok(Database { conn, path: path.display().to_string() })
     }
 
@@ -126,7 +134,34 @@ impl Database {
     /// What to make of a failure of SQLite's. Its words name tables and columns, never what stands in them.
     pub fn unusable(&self, attempted: &'static str) -> impl Fn(rusqlite::Error) -> StoreTrouble {
         let path = self.path.clone();
-        move |trouble| unusable(&path, attempted, trouble)
+        move |trouble| classified(&path, attempted, &trouble)
+    }
+
+    /// Whether every page is there and holds what it should; SQLite looks only at those that it uses.
+    fn check_pages(&self) -> Result<(), StoreTrouble> {
+        let check = || self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        match check().map_err(self.unusable("check"))? {
+            said if said == "ok" => Ok(()),
+            said => Err(self.damaged(said.replace('\n', " "))),
+        }
+    }
+
+    /// Whether the file ends where a page ends; SQLite takes a shorter last page for one that ends in zeros.
+    fn check_end(&self) -> Result<(), StoreTrouble> {
+        let page = || self.conn.pragma_query_value(None, "page_size", |row| row.get::<_, u64>(0));
+        let page = page().map_err(self.unusable("open"))?;
+        let size = std::fs::metadata(&self.path).map_err(|e| self.refused("look at", e))?.len();
+        if page > 0 && size.is_multiple_of(page) { Ok(()) } else { Err(self.damaged("it ends within a page")) }
+    }
+
+    fn damaged(&self, reason: impl ToString) -> StoreTrouble {
+        StoreTrouble::Damaged { path: self.path.clone(), reason: reason.to_string() }
+    }
+
+    /// Writes a copy of the whole file as it is at one moment, whatever is written meanwhile. `to` is an empty file or none.
+    pub fn copy_into(&self, to: &Path) -> Result<(), StoreTrouble> {
+        let copied = self.conn.execute("VACUUM INTO ?1", [to.display().to_string()]);
+        copied.map(drop).map_err(self.unusable("copy"))
     }
 
     /// A refusal of our own.
@@ -137,4 +172,21 @@ impl Database {
 
 fn unusable(path: impl AsRef<Path>, attempted: &'static str, reason: impl ToString) -> StoreTrouble {
     StoreTrouble::Unusable { attempted, path: path.as_ref().display().to_string(), reason: reason.to_string() }
+}
+
+/// A file that is not whole is told apart: a person must act, and trying again is of no use.
+fn classified(path: impl AsRef<Path>, attempted: &'static str, trouble: &rusqlite::Error) -> StoreTrouble {
+    match trouble.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreTrouble::Damaged { path: path.as_ref().display().to_string(), reason: trouble.to_string() }
+        }
+        _ => unusable(path, attempted, trouble),
+    }
+}
+
+/// The write-ahead log beside the database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }

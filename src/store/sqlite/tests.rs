@@ -139,10 +139,10 @@ fn a_later_layout_and_a_strange_database_are_left_alone() {
     assert!(matches!(SqliteStore::open(&later.path()), Err(StoreTrouble::Newer { found: 2, known: 1 })));
     assert!(matches!(SqliteReader::open(&later.path()), Err(StoreTrouble::Newer { found: 2, known: 1 })));
     let as_it_was = std::fs::read(strange.path()).unwrap();
-    for house in [&strange, &no_database] {
-        assert!(matches!(SqliteStore::open(&house.path()), Err(StoreTrouble::Unusable { .. })));
-        assert!(matches!(SqliteReader::open(&house.path()), Err(StoreTrouble::Unusable { .. })));
-    }
+    assert!(matches!(SqliteStore::open(&strange.path()), Err(StoreTrouble::Unusable { .. })));
+    assert!(matches!(SqliteReader::open(&strange.path()), Err(StoreTrouble::Unusable { .. })));
+    assert!(matches!(SqliteStore::open(&no_database.path()), Err(StoreTrouble::Damaged { .. })));
+    assert!(matches!(SqliteReader::open(&no_database.path()), Err(StoreTrouble::Damaged { .. })));
     assert!(std::fs::read(strange.path()).unwrap() == as_it_was);
     let nothing = House::new();
     assert!(matches!(SqliteReader::open(&nothing.path()), Err(StoreTrouble::Unusable { .. })));

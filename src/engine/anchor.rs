@@ -1,0 +1,384 @@
+//! The anchor: a small file outside the database that says how far the journal was, so that a database that was put
+//! back from a backup is known for one before anything is sent on its word. [`Anchored`] is a store that keeps its
+//! anchor; [`Standing`] is what the two say of each other when they are opened.
+//!
+//! One line is appended after each commit and before its answer, so nobody acts on what the anchor does not cover. It
+//! is synced where the commit holds an intent, because only an intent leads to what cannot be taken back; every
+//! other line is only written: it survives the process, and if the power goes, the anchor is a little behind its
+//! journal, which is no contradiction. A torn end is passed over.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+use tracing::{info, warn};
+
+use crate::domain::change::ChangeSummary;
+use crate::domain::exchange::Fact;
+use crate::domain::moment::Moment;
+use crate::durable::{Disk, read_bounded};
+use crate::store::anchor::{AnchorLine, parse_all};
+use crate::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
+
+/// From this size on only the last line is kept: some thousand lines, so that a new file is made rarely.
+const COMPACT_FROM_BYTES: u64 = 256 << 10;
+
+/// What is larger is no anchor.
+const READ_BYTES_MAX: u64 = 4 << 20;
+
+/// What a person does where a store was put back.
+pub const ADVICE: &str = "stop the daemon and call `sluse recover`";
+
+/// Why the anchor cannot be relied upon.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchorTrouble {
+    /// Whether the store was put back is not known, so nothing may be done on its word.
+    #[error("cannot read the anchor {}: {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("cannot write the anchor {}: {reason}", path.display())]
+    Unwritten { path: PathBuf, reason: io::Error },
+    #[error("{0}")]
+    Store(#[from] StoreTrouble),
+}
+
+/// What journal and anchor say of each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The journal has the anchor's entry.
+    Holds,
+    /// There is a journal and no anchor, as on the first start of a version that keeps one.
+    Unanchored,
+    Restored(Restored),
+}
+
+/// A journal that does not have the entry of which its anchor knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    pub anchor: AnchorLine,
+    /// Where the journal ends.
+    pub found: Head,
+}
+
+impl Restored {
+    /// How many entries the journal is short of; 0: it is long enough, but another one.
+    pub fn missing(&self) -> u64 {
+        self.anchor.seq.saturating_sub(self.found.seq)
+    }
+}
+
+impl Restored {
+    /// What was found, without what to do.
+    pub fn finding(&self) -> String {
+        let AnchorLine { seq, at, .. } = self.anchor;
+        let found = match self.missing() {
+            0 => format!("the journal is not the one that had entry {seq} of {at}"),
+            _ if self.found.seq == 0 => format!("the journal is empty, and had {seq} entries at {at}"),
+            _ => format!("the journal ends at entry {}, and had {seq} at {at}", self.found.seq),
+        };
+        format!("{found}: the store was put back from a backup or lost its end")
+    }
+}
+
+/// With what to do.
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, nothing is sent; {ADVICE}", self.finding())
+    }
+}
+
+/// Why the anchor cannot be written just now, for whoever tells of it.
+#[derive(Clone, Debug, Default)]
+pub struct Slack(Arc<Mutex<Option<String>>>);
+
+impl Slack {
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps it, and says so in the log where it is news.
+    fn note(&self, path: &Path, written: &io::Result<()>) {
+        let now = written.as_ref().err().map(|e| format!("the anchor {} cannot be written: {e}", path.display()));
+        let former = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
+        match (former, now) {
+            (None, Some(trouble)) => {
+                warn!(%trouble, "the work goes on; until it is mended, a restored backup would not be noticed");
+            }
+            (Some(_), None) => info!(path = %path.display(), "the anchor can be written again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+}
+
+/// A store that keeps its anchor.
+pub struct Anchored {
+    store: Box<dyn Store>,
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Of the file. None: its end is not known to be whole, so the next line begins a file of its own.
+    bytes: Option<u64>,
+    slack: Slack,
+}
+
+impl Anchored {
+    /// Takes a store and its anchor together, and compares them. Nothing is written.
+    pub fn open(
+        store: Box<dyn Store>,
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+    ) -> Result<(Anchored, Standing), AnchorTrouble> {
+        let text = match read_bounded(disk.as_ref(), &path, READ_BYTES_MAX) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(reason) => return Err(AnchorTrouble::Unreadable { path, reason }),
+        };
+        let (lines, is_torn) = parse_all(&text);
+        let standing = standing(store.as_ref(), lines.last().copied())?;
+        let bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
+        Ok((Anchored { store, disk, path, bytes, slack: Slack::default() }, standing))
+    }
+
+    pub fn slack(&self) -> Slack {
+        self.slack.clone()
+    }
+
+    /// Makes the journal's end the only thing that the anchor says.
+    pub fn renew(&mut self) -> Result<(), AnchorTrouble> {
+        let Some(last) = entry_at(self.store.as_ref(), self.store.head().seq)? else { return Ok(()) };
+        self.bytes = None;
+        let written = self.write(&AnchorLine::from(&last), true);
+        written.map_err(|reason| AnchorTrouble::Unwritten { path: self.path.clone(), reason })
+    }
+
+    /// After a commit: what cannot be written is told, and does not undo the commit.
+    fn note(&mut self, last: &Entry, is_synced: bool) {
+        let written = self.write(&AnchorLine::from(last), is_synced);
+        self.slack.note(&self.path, &written);
+    }
+
+    fn write(&mut self, line: &AnchorLine, is_synced: bool) -> io::Result<()> {
+        let text = format!("{line}\n");
+        // Until it is known to be written, the end may be half a line.
+        let written = match self.bytes.take().filter(|bytes| *bytes < COMPACT_FROM_BYTES) {
+            Some(bytes) => self.disk.append(&self.path, text.as_bytes(), is_synced).map(|()| bytes),
+            None => self.disk.replace(&self.path, text.as_bytes()).map(|()| 0),
+        };
+        written.map(|before| self.bytes = Some(before + text.len() as u64))
+    }
+}
+
+/// What must not be carried out before the anchor covers it, whatever happens to the power.
+fn is_intent(body: &Body) -> bool {
+    matches!(body, Body::Exchange { fact: Fact::TriggerIntended { .. } | Fact::HandOverIntended, .. })
+}
+
+fn standing(journal: &dyn Store, anchor: Option<AnchorLine>) -> Result<Standing, StoreTrouble> {
+    let found = journal.head();
+    let Some(anchor) = anchor else {
+        return Ok(if found.seq == 0 { Standing::Holds } else { Standing::Unanchored });
+    };
+    let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
+    Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor, found }) })
+}
+
+/// The entry of this number, if the journal is long enough.
+fn entry_at(journal: &dyn Store, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+    let mut found = None;
+    if seq > 0 && seq <= journal.head().seq {
+        journal.entries(seq - 1, &mut |entry| {
+            if entry.seq == seq {
+                found = Some(entry);
+            }
+        })?;
+    }
+    Ok(found)
+}
+
+impl Reading for Anchored {
+    fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
+        self.store.entries(after, each)
+    }
+
+    fn register(&self, question: &Question, each: &mut dyn FnMut(Answer)) -> Result<(), StoreTrouble> {
+        self.store.register(question, each)
+    }
+
+    fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
+        self.store.changes(seq, each)
+    }
+}
+
+impl Store for Anchored {
+    fn head(&self) -> Head {
+        self.store.head()
+    }
+
+    fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble> {
+        let entries = self.store.append(expected, at, bodies)?;
+        if let Some(last) = entries.last() {
+            self.note(last, bodies.iter().any(is_intent));
+        }
+        Ok(entries)
+    }
+
+    fn apply(
+        &mut self,
+        order: &Order,
+        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
+    ) -> Result<Outcome, StoreTrouble> {
+        let outcome = self.store.apply(order, feed, decide)?;
+        if let Outcome::Applied(entry) = &outcome {
+            self.note(entry, false);
+        }
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::RealDisk;
+    use crate::store::{HouseFact, SqliteStore};
+
+    struct Ground(tempfile::TempDir);
+
+    impl Ground {
+        fn new() -> Ground {
+            Ground(tempfile::tempdir().unwrap())
+        }
+
+        fn anchor(&self) -> PathBuf {
+            self.0.path().join("journal.anchor")
+        }
+
+        fn open(&self, store: &str) -> (Anchored, Standing) {
+            let store = Box::new(SqliteStore::open(&self.0.path().join(store)).unwrap());
+            Anchored::open(store, Arc::new(RealDisk), self.anchor()).unwrap()
+        }
+
+        fn lines(&self) -> Vec<AnchorLine> {
+            let (lines, is_torn) = parse_all(&std::fs::read_to_string(self.anchor()).unwrap());
+            assert!(!is_torn);
+            lines
+        }
+
+        fn copy(&self, from: &str, to: &str) {
+            std::fs::copy(self.0.path().join(from), self.0.path().join(to)).unwrap();
+        }
+    }
+
+    fn add(store: &mut Anchored, reason: &str) {
+        let fact = HouseFact::RegisterShownInFull { who: "uid 1000".into(), reason: reason.into(), municipality: None };
+        let (head, at) = (store.head(), "2026-12-01T03:15:00Z".parse().unwrap());
+        store.append(head, at, &[Body::House(fact)]).unwrap();
+    }
+
+    #[test]
+    fn the_anchor_ends_where_the_journal_ends_after_every_commit() {
+        let ground = Ground::new();
+        let (mut store, standing) = ground.open("a.db");
+        assert_eq!(standing, Standing::Holds);
+
+        for number in 1..=3 {
+            add(&mut store, "why");
+            assert_eq!(ground.lines().len(), number);
+            assert_eq!(ground.lines().last().map(AnchorLine::head), Some(store.head()));
+        }
+
+        drop(store);
+        assert_eq!(ground.open("a.db").1, Standing::Holds);
+    }
+
+    #[test]
+    fn a_journal_that_is_behind_its_anchor_or_another_one_is_known() {
+        let ground = Ground::new();
+        let (mut store, _) = ground.open("a.db");
+        add(&mut store, "one");
+        drop(store);
+        ground.copy("a.db", "backup.db");
+        ground.copy("a.db", "other.db");
+        let (mut store, _) = ground.open("a.db");
+        add(&mut store, "two");
+        let anchor = *ground.lines().last().unwrap();
+
+        // It went on from there by itself, its anchor elsewhere
+        let kept = std::fs::read(ground.anchor()).unwrap();
+        std::fs::remove_file(ground.anchor()).unwrap();
+        let (mut other, standing) = ground.open("other.db");
+        assert_eq!(standing, Standing::Unanchored);
+        add(&mut other, "another two");
+        add(&mut other, "three");
+        std::fs::write(ground.anchor(), kept).unwrap();
+
+        for (name, missing) in [("backup.db", 1), ("other.db", 0), ("new.db", 2)] {
+            let (store, standing) = ground.open(name);
+            let restored = Restored { anchor, found: store.head() };
+            assert_eq!((standing, restored.missing()), (Standing::Restored(restored), missing), "{name}");
+            assert!(restored.to_string().ends_with(ADVICE), "{restored}");
+        }
+        assert_eq!(ground.open("a.db").1, Standing::Holds);
+    }
+
+    #[test]
+    fn an_anchor_that_is_torn_or_a_little_behind_is_no_contradiction_and_is_whole_again_after_the_next_commit() {
+        let ground = Ground::new();
+        let (mut store, _) = ground.open("a.db");
+        (0..3).for_each(|_| add(&mut store, "why"));
+        drop(store);
+        let whole = std::fs::read(ground.anchor()).unwrap();
+
+        for end in 0..whole.len() {
+            std::fs::write(ground.anchor(), &whole[..end]).unwrap();
+            let (mut store, standing) = ground.open("a.db");
+            let expected = if whole[..end].contains(&b'\n') { Standing::Holds } else { Standing::Unanchored };
+            assert_eq!(standing, expected, "{end}");
+
+            add(&mut store, "why");
+            assert_eq!(ground.lines().last().map(AnchorLine::head), Some(store.head()), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_long_anchor_is_cut_back_to_its_last_line() {
+        let ground = Ground::new();
+        let (mut store, _) = ground.open("a.db");
+        add(&mut store, "why");
+        let line = std::fs::read(ground.anchor()).unwrap();
+        std::fs::write(ground.anchor(), line.repeat(COMPACT_FROM_BYTES as usize / line.len() + 1)).unwrap();
+        drop(store);
+
+        let (mut store, _) = ground.open("a.db");
+        add(&mut store, "why");
+
+        assert_eq!(ground.lines().iter().map(|line| line.seq).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn an_anchor_that_cannot_be_written_is_told_and_the_work_goes_on() {
+        let ground = Ground::new();
+        let store = Box::new(SqliteStore::open(&ground.0.path().join("a.db")).unwrap());
+        let nowhere = ground.0.path().join("nowhere/journal.anchor");
+        let (mut store, _) = Anchored::open(store, Arc::new(RealDisk), nowhere.clone()).unwrap();
+
+        add(&mut store, "one");
+        let trouble = store.slack().trouble().unwrap();
+        assert!(trouble.contains("nowhere") && trouble.contains("cannot be written"), "{trouble}");
+
+        std::fs::create_dir(nowhere.parent().unwrap()).unwrap();
+        add(&mut store, "two");
+        assert_eq!(store.slack().trouble(), None);
+        assert_eq!(parse_all(&std::fs::read_to_string(nowhere).unwrap()).0.len(), 1);
+    }
+
+    #[test]
+    fn only_what_cannot_be_taken_back_has_to_be_synced() {
+        let id = "3f0f9a2e-6d0c-4b0e-9a9e-0d7f4f7f8a11".parse().unwrap();
+        let of = |fact| is_intent(&Body::Exchange { id, fact });
+
+        assert!(of(Fact::HandOverIntended));
+        assert!(of(Fact::TriggerIntended { way: crate::domain::exchange::fact::TriggerWay::Write }));
+        assert!(!of(Fact::DataUploaded) && !of(Fact::TriggerMade) && !of(Fact::HandedOver));
+    }
+}

@@ -1,0 +1,164 @@
+//! What lies in archive and spool unknown to a journal, taken in; all of it invented. Whole stories are in
+//! `tests/recover.rs`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::civil::date;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Depth, shipped};
+use crate::domain::envelope::{ReceiptOutcome, SendersFileId, TechnicalReceipt};
+use crate::domain::exchange::State;
+use crate::domain::exchange::hold::HoldReason;
+use crate::domain::identity::{ContentHash, DeliveryNumber, Route, TransferId};
+use crate::domain::layout::Layout;
+use crate::domain::query::{QueryOrder, compose_query};
+
+const NOW: &str = "2026-12-03T12:00:00Z";
+
+struct Ground {
+    office: Office,
+    folder: TempDir,
+}
+
+fn id(number: u32) -> FileId {
+    format!("{number:08x}-0000-4000-8000-000000000001").parse().unwrap()
+}
+
+fn route() -> Route {
+    Route { exchange: "sf2530".parse().unwrap(), municipality: "0751".parse().unwrap() }
+}
+
+fn query(delivery: u32) -> Vec<u8> {
+    let order = QueryOrder {
+        municipality: route().municipality,
+        created: date(2026, 12, 1).at(9, 30, 0, 0),
+        delivery: DeliveryNumber(delivery),
+        payment_date: date(2027, i8::try_from(delivery).unwrap(), 27),
+    };
+    compose_query(&Layout::shipped_query(), &order).unwrap()
+}
+
+impl Ground {
+    fn new() -> Ground {
+        let folder = tempfile::tempdir().unwrap();
+        let text = shipped::file()
+            .replace("/var/lib/sluse", &folder.path().join("state").display().to_string())
+            .replace("/var/spool/sluse", &folder.path().display().to_string())
+            .replace("municipalities = \"all\"", "municipalities = [\"0751\"]");
+        let settings = Settings::parse("sluse.toml", &text, &|_| None, Depth::Values).unwrap();
+        for name in ["state", "outbox"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let surroundings = Surroundings::new(|| NOW.parse().unwrap(), || 7);
+        let office = Office::open(settings, Arc::new(RealDisk), surroundings).map_err(|_| "layouts").unwrap();
+        Ground { office, folder }
+    }
+
+    fn put(&self, path: &std::path::Path, content: &[u8]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn archive(&self, number: u32, content: &[u8]) {
+        self.put(&self.office.places.query(&route(), id(number)), content);
+    }
+
+    fn spool(&self, number: u32, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(format!("state/spool/0751.sf2530.{}.foresp.txt", id(number)));
+        self.put(&path, content);
+        path
+    }
+
+    fn receipt(&self, number: u32, about: &str) {
+        let receipt = TechnicalReceipt {
+            transfer: TransferId::new(uuid::Uuid::from_u128(u128::from(number))),
+            senders_file_id: SendersFileId::Uuid(id(number)),
+            outcome: ReceiptOutcome::Success,
+        };
+        let bytes = receipt.to_xml();
+        let name = format!("{about}.sftpreceipt").parse().unwrap();
+        self.put(&self.office.places.receipt(&name, ContentHash::of(&bytes)), &bytes);
+    }
+
+    /// The book of an empty journal after everything that lies here was taken in.
+    fn taken_in(&self) -> Result<Book, String> {
+        let book = Book::default();
+        let strays = Strays::look(&self.office, &book);
+        let mut ahead = Ahead { book, seq: 0, at: NOW.parse().unwrap(), facts: Vec::new() };
+        strays.take_in(&self.office, &mut ahead)?;
+        assert_eq!(ahead.book.all_broken().count(), 0);
+        Ok(ahead.book)
+    }
+}
+
+#[test]
+fn a_query_that_no_journal_knows_is_held_under_its_old_id_and_its_file_stays() {
+    let ground = Ground::new();
+    ground.archive(1, &query(1));
+    let spooled = ground.spool(2, &query(2));
+
+    let book = ground.taken_in().unwrap();
+
+    for number in [1, 2] {
+        assert_eq!(book.get(id(number)).unwrap().held(), Some(vec![HoldReason::MaybeSent]));
+        assert!(ground.office.places.query(&route(), id(number)).exists());
+    }
+    assert_eq!(book.get(id(2)).unwrap().query().unwrap().original_name, "foresp.txt");
+    assert!(spooled.exists());
+}
+
+#[test]
+fn the_name_on_the_far_side_is_the_one_that_a_receipt_knows_and_no_two_queries_get_the_same() {
+    // Two copies of one query, of which the second was sent under the first name
+    let ground = Ground::new();
+    ground.archive(1, &query(1));
+    ground.archive(2, &query(1));
+    ground.receipt(1, "BETADM_FORESP_0751_20261201_0001_2.txt");
+
+    let book = ground.taken_in().unwrap();
+
+    let name = |number| book.get(id(number)).unwrap().query().unwrap().remote_name.to_string();
+    assert_eq!(name(1), "BETADM_FORESP_0751_20261201_0001_2.txt");
+    assert_ne!(name(1), name(2));
+    assert_eq!(book.get(id(1)).unwrap().state, State::Receipted, "the receipt proves it");
+    let reasons = book.get(id(2)).unwrap().held().unwrap();
+    assert_eq!(reasons[0], HoldReason::MaybeSent);
+    assert!(matches!(reasons[1..], [HoldReason::SecondQuery { .. }, HoldReason::DeliveryUsed { .. }]), "{reasons:?}");
+}
+
+#[test]
+fn what_is_no_query_is_refused_as_it_would_have_been() {
+    let ground = Ground::new();
+    ground.archive(1, b"junk");
+
+    let book = ground.taken_in().unwrap();
+
+    assert!(matches!(book.get(id(1)).unwrap().state, State::Refusing { .. }));
+}
+
+#[test]
+fn nothing_is_taken_in_where_something_could_not_be_looked_at() {
+    // A daemon that finds it later would take it for new and send it
+    let ground = Ground::new();
+    ground.archive(1, &query(1));
+    fs::write(ground.folder.path().join("state/spool"), b"no folder").unwrap();
+
+    assert!(ground.taken_in().unwrap_err().contains("spool"));
+}
+
+#[test]
+fn a_reply_whose_bytes_are_not_those_that_were_fetched_is_told_and_not_taken() {
+    let ground = Ground::new();
+    let folder = format!("{}-{}", TransferId::new(uuid::Uuid::from_u128(7)), ContentHash::of(b"whole").short());
+    let archive = ground.office.places.archive().join("sf2530/0751/replies").join(folder);
+    ground.put(&archive.join("BETADM_SVAR_0751_20261202_0007.txt"), b"who");
+    ground.put(&archive.join("BETADM_SVAR_0751_20261202_0007.txt.metadata"), b"<x/>");
+
+    let strays = Strays::look(&ground.office, &Book::default());
+
+    assert!(strays.replies().is_empty());
+    assert!(strays.odd.len() == 1 && strays.odd[0].contains("no longer what was fetched"), "{:?}", strays.odd);
+}

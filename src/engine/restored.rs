@@ -1,0 +1,71 @@
+//! A daemon on a store that was put back from a backup: it answers what people ask and does nothing else. There is no
+//! link, no outbox and no duty here, so nothing can be sent, fetched, handed over or cleared away. Start with [`stand_by`].
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::anchor::Restored;
+use super::control::{Answer, Request};
+use super::desk::{self, Live, Office};
+use super::house::Command;
+use super::snapshot::Snapshot;
+use crate::domain::exchange::Book;
+
+/// Answers until told to stop.
+pub async fn stand_by(
+    office: &Office,
+    book: &Book,
+    restored: &Restored,
+    mut commands: mpsc::Receiver<Command>,
+    stop: &CancellationToken,
+) {
+    error!(journal = restored.found.seq, anchor = restored.anchor.seq, "{restored}");
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(Command { request, answer, .. }) = commands.recv() => {
+                // Nobody waits any more if the person has gone.
+                let _ = answer.send(self::answer(office, book, restored, true, &request));
+            }
+        }
+    }
+    info!("stopped, nothing was done");
+}
+
+/// Answers what only reads; stories come without their entries, and a register with its last line alone, as the loop
+/// gives them. What would write is refused.
+pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bool, request: &Request) -> Answer {
+    let live = || daemon_runs.then(|| standing_by(office, book));
+    match request {
+        Request::Status => {
+            let snapshot = office.snapshot(book, live());
+            Answer::Status(Snapshot { restored: Some(restored.to_string()), ..snapshot })
+        }
+        Request::Held => desk::held(book),
+        Request::Explain { what } => {
+            let (mut stories, waiting) = office.stories(book, what, live());
+            for story in &mut stories {
+                story.trouble = Some(restored.to_string());
+            }
+            Answer::Explained { stories, waiting }
+        }
+        Request::List { municipality } => Answer::Listed { exchanges: office.list(book, *municipality) },
+        Request::Register(asked) => match office.can_be_asked(asked) {
+            Err(why) => Answer::Mistaken { why },
+            // To show it in full is journalled, and nothing may be until somebody has looked.
+            Ok(()) if asked.full.is_some() => Answer::Refused { why: restored.to_string() },
+            Ok(()) => Answer::Agreements { count: 0, standing: Vec::new() },
+        },
+        Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => Answer::Refused { why: restored.to_string() },
+    }
+}
+
+fn standing_by(office: &Office, book: &Book) -> Live {
+    let mut live = office.without_daemon(book);
+    for waiting in &mut live.outbox {
+        waiting.why = "nothing is taken on a restored store".to_owned();
+    }
+    live
+}

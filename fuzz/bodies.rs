@@ -309,7 +309,8 @@ pub fn names(input: &[u8]) -> bool {
 fn refused(unfit: &Unfit) -> bool {
     let said = unfit.to_string();
     assert!(said.chars().count() < WORDS_MAX, "{said}");
-    assert_masked(&said);
+    // What was expected is ours: a constant, or a count or a sum over the whole file, of 15 digits perhaps.
+    assert_masked(said.split(", expected").next().unwrap_or_default());
     false
 }
 

@@ -1,6 +1,6 @@
 # What to do with this project, one word each. `make demo` and `make test` do their own set-up.
 
-.PHONY: demo test evidence soak build lint setup
+.PHONY: demo test evidence soak fuzz build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
@@ -13,6 +13,9 @@ evidence: setup  ## the same tests, and docs/evidence.md made anew from what the
 
 soak:            ## seeded runs of the simulation for a whole night
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
+
+fuzz:            ## a million inputs made by coverage for everything that reads; installs cargo-fuzz where it is missing
+	fuzz/run
 
 build:           ## the program, as it is installed: target/release/sluse
 	cargo build --release --locked

@@ -168,7 +168,9 @@ fn project() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = BTreeMap::new();
     let mut open =
-        ["src", "tests", "config", "docs", "systemd", "README.md", "Cargo.toml"].map(|p| root.join(p)).to_vec();
+        ["src", "tests", "fuzz/bodies.rs", "fuzz/targets", "config", "docs", "systemd", "README.md", "Cargo.toml"]
+            .map(|p| root.join(p))
+            .to_vec();
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(&path).expect("a folder of the project").map(|e| e.expect("an entry").path()));

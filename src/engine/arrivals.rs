@@ -16,7 +16,7 @@ use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, RemoteN
 use crate::domain::layout::Layout;
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::reply::ReplyReader;
-use crate::durable::{Disk, Stream};
+use crate::durable::{Copied, Disk, Stream};
 use crate::transport::{Connect, FarSide, Listed, Listing, RemotePath, Trouble};
 
 /// Keep a file under 2 GB, says the platform.
@@ -54,8 +54,8 @@ pub struct Candidate {
 #[derive(Debug, Default, PartialEq)]
 pub struct Sorted {
     pub replies: Vec<Candidate>,
-    /// Receipts to be read: new ones, and ones of exchanges at their end, which can be cleared away if they are
-    /// what was read before.
+    /// Receipts to be read: new ones, and from time to time old ones, of exchanges that go on or are at their end:
+    /// another may have taken their place, or they can be cleared away.
     pub receipts: Vec<Listed>,
     /// Files that are for others.
     pub foreign: u64,
@@ -63,39 +63,56 @@ pub struct Sorted {
     pub waiting: Vec<(RemoteName, String)>,
 }
 
-/// Looked at before, and unchanged since: by endpoint and name.
+/// Looked at before, and unchanged since: by endpoint and name. What is found stays known, and shown, while it is
+/// looked at again.
 #[derive(Debug, Default)]
 pub struct Passed(HashMap<(EndpointName, RemoteName), Look>);
+
+/// What a look at a file in IN has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is for somebody else.
+    NotOurs,
+    /// It cannot be taken, and why.
+    Unusable(String),
+    /// A receipt that was read before, of an exchange that goes on.
+    AsRead,
+}
 
 #[derive(Debug)]
 struct Look {
     /// Of the file, and of the metadata beside it, 0 for a receipt.
     sizes: (u64, u64),
-    /// None: it is not ours.
-    why: Option<String>,
+    found: Found,
     polls_left: u32,
 }
 
 impl Passed {
-    /// Remembers that a file of these sizes is not to be taken; `why` None: it is not ours.
-    pub fn note(&mut self, endpoint: &EndpointName, name: &RemoteName, sizes: (u64, u64), why: Option<String>) {
-        if self.0.len() < PASSED_MAX {
-            self.0.insert((endpoint.clone(), name.clone()), Look { sizes, why, polls_left: LOOK_AGAIN_AFTER_POLLS });
+    /// Remembers what was found in a file of these sizes, which is not to be taken.
+    pub fn note(&mut self, endpoint: &EndpointName, name: &RemoteName, sizes: (u64, u64), found: Found) {
+        let key = (endpoint.clone(), name.clone());
+        if self.0.len() < PASSED_MAX || self.0.contains_key(&key) {
+            self.0.insert(key, Look { sizes, found, polls_left: LOOK_AGAIN_AFTER_POLLS });
         }
     }
 
-    fn get(&self, endpoint: &EndpointName, name: &RemoteName, sizes: (u64, u64)) -> Option<&Option<String>> {
-        self.0.get(&(endpoint.clone(), name.clone())).filter(|look| look.sizes == sizes).map(|look| &look.why)
+    /// What was found is true no longer.
+    pub fn forget(&mut self, endpoint: &EndpointName, name: &RemoteName) {
+        self.0.remove(&(endpoint.clone(), name.clone()));
     }
 
-    /// Forgets what is no longer there, and what is to be looked at again.
+    fn get(&self, endpoint: &EndpointName, name: &RemoteName, sizes: (u64, u64)) -> Option<&Look> {
+        self.0.get(&(endpoint.clone(), name.clone())).filter(|look| look.sizes == sizes)
+    }
+
+    /// Forgets what is no longer there; one more poll has come for the others.
     fn keep(&mut self, endpoint: &EndpointName, listing: &HashMap<&RemoteName, u64>) {
         self.0.retain(|(of, name), look| {
             if of != endpoint {
                 return true;
             }
             look.polls_left = look.polls_left.saturating_sub(1);
-            look.polls_left > 0 && listing.contains_key(name)
+            listing.contains_key(name)
         });
     }
 }
@@ -114,15 +131,10 @@ pub fn sort<C: Connect>(
     for file in &listing.files {
         let text = file.name.as_str();
         if let Some(stem) = text.strip_suffix(RECEIPT) {
-            match book.read_receipt(&file.name) {
-                // It is looked at again before it is removed, when the exchange is tidied.
-                Some(exchange) if !exchange.state.is_final() => {}
-                None if !is_query(kinds, book, stem) => sorted.foreign += 1,
-                Some(_) | None => match passed.get(endpoint, &file.name, (file.size, 0)) {
-                    Some(Some(why)) => sorted.waiting.push((file.name.clone(), why.clone())),
-                    Some(None) => sorted.foreign += 1,
-                    None => sorted.receipts.push(file.clone()),
-                },
+            if book.read_receipt(&file.name).is_none() && !is_query(kinds, book, stem) {
+                sorted.foreign += 1;
+            } else if sorted.is_to_be_read(passed.get(endpoint, &file.name, (file.size, 0)), &file.name) {
+                sorted.receipts.push(file.clone());
             }
             continue;
         }
@@ -145,16 +157,27 @@ pub fn sort<C: Connect>(
             sorted.waiting.push((file.name.clone(), "its metadata is not there".into()));
             continue;
         };
-        match passed.get(endpoint, &file.name, (file.size, metadata_size)) {
-            Some(None) => sorted.foreign += 1,
-            Some(Some(why)) => sorted.waiting.push((file.name.clone(), why.clone())),
-            None => {
-                let (name, size, known) = (file.name.clone(), file.size, book.fetched(&file.name));
-                sorted.replies.push(Candidate { route, name, size, metadata_size, known });
-            }
+        let look = passed.get(endpoint, &file.name, (file.size, metadata_size));
+        // Its metadata is somebody else's, too.
+        sorted.foreign += u64::from(look.is_some_and(|look| look.found == Found::NotOurs));
+        if sorted.is_to_be_read(look, &file.name) {
+            let (name, size, known) = (file.name.clone(), file.size, book.fetched(&file.name));
+            sorted.replies.push(Candidate { route, name, size, metadata_size, known });
         }
     }
     sorted
+}
+
+impl Sorted {
+    /// Whether a file is to be read, for the first time or again; shows what the last look at it has found.
+    fn is_to_be_read(&mut self, look: Option<&Look>, name: &RemoteName) -> bool {
+        match look.map(|look| &look.found) {
+            Some(Found::NotOurs) => self.foreign += 1,
+            Some(Found::Unusable(why)) => self.waiting.push((name.clone(), why.clone())),
+            Some(Found::AsRead) | None => {}
+        }
+        look.is_none_or(|look| look.polls_left == 0)
+    }
 }
 
 fn is_query<C: Connect>(kinds: &[Arc<Kind<C>>], book: &Book, name: &str) -> bool {
@@ -213,6 +236,10 @@ pub async fn fetch_reply<C: Connect>(
     if metadata.file_name != candidate.name {
         return Ok(FetchedReply::Unusable("its metadata names another file".into()));
     }
+    if candidate.size > REPLY_SIZE_MAX {
+        let sizes = format!("it has {} bytes, expected at most {REPLY_SIZE_MAX}", candidate.size);
+        return Ok(FetchedReply::Unusable(sizes));
+    }
     if metadata.size != candidate.size {
         let sizes = format!("its metadata says {} bytes, it has {}", metadata.size, candidate.size);
         return Ok(FetchedReply::Unusable(sizes));
@@ -232,33 +259,20 @@ pub async fn fetch_reply<C: Connect>(
         None => {}
     }
 
-    let part = site.places.reply_part(&candidate.route, metadata.transfer);
-    let part_2 = part.clone();
-    let growing = on_disk(site.disk.clone(), move |disk| {
-        disk.make_folder(part_2.parent().unwrap_or(&part_2), 0o700)?;
-        disk.remove(&part_2)?;
-        disk.create(&part_2)
-    })
-    .await?;
-    let mut stream = Stream::new(growing);
-    let size_max = metadata.size.min(REPLY_SIZE_MAX);
-    if let Err(trouble) = lease.session.read(&in_in(&candidate.name), size_max, &mut stream).await {
-        kind.link.note(&lease, &trouble);
-        return Err(trouble.into());
+    let part = site.places.reply_part(&candidate.route, metadata.transfer, &candidate.name);
+    let read = read_whole(site, lease.session.as_ref(), &metadata, &metadata_bytes, &part).await;
+    if !matches!(read, Ok(Ok(_))) {
+        // It is fetched anew, perhaps as another transfer: nothing of this try is left.
+        let part = part.clone();
+        on_disk(site.disk.clone(), move |disk| disk.remove(&part)).await?;
     }
-    let copied = on_disk(site.disk.clone(), move |_| stream.finish()).await?;
-    let mut metadata_after = Vec::new();
-    let read = lease.session.read(&in_in(&metadata_name), XML_SIZE_MAX, &mut metadata_after).await;
-    if let Err(trouble) = read.inspect_err(|trouble| kind.link.note(&lease, trouble)) {
-        return Err(trouble.into());
+    if let Err(Setback::Far(trouble)) = &read {
+        kind.link.note(&lease, trouble);
     }
-    if metadata_after != metadata_bytes {
-        return Ok(FetchedReply::Unusable("its metadata changed while it was fetched".into()));
-    }
-    if copied.size != metadata.size {
-        let sizes = format!("its metadata says {} bytes, {} came", metadata.size, copied.size);
-        return Ok(FetchedReply::Unusable(sizes));
-    }
+    let copied = match read? {
+        Ok(copied) => copied,
+        Err(why) => return Ok(FetchedReply::Unusable(why)),
+    };
     let hash = ContentHash::new(copied.digest);
     let arrival = Arrival {
         route: candidate.route.clone(),
@@ -297,6 +311,49 @@ pub(super) fn delivery_of(
     // Only the start record is wanted; whether the whole is fit is found out when it is compared.
     let _ = reader.feed(&head[..read], &mut |_, _| Ok(()));
     Ok(reader.head().and_then(|head| head.delivery))
+}
+
+/// Copies a reply into `part`, synced, as its metadata describes it. Inner error: why it is not whole.
+async fn read_whole<C: Connect>(
+    site: &Site<C>,
+    session: &C::Session,
+    metadata: &FileMetadata,
+    metadata_bytes: &[u8],
+    part: &Path,
+) -> Result<Result<Copied, String>, Setback> {
+    let sizes = |found: u64| Ok(Err(format!("its metadata says {} bytes, it has {found}", metadata.size)));
+    let data = in_in(&metadata.file_name);
+    let part = part.to_owned();
+    let growing = on_disk(site.disk.clone(), move |disk| {
+        disk.make_folder(part.parent().unwrap_or(&part), 0o700)?;
+        disk.remove(&part)?;
+        disk.create(&part)
+    })
+    .await?;
+    let mut stream = Stream::new(growing);
+    match session.read(&data, metadata.size, &mut stream).await {
+        Ok(_) => {}
+        Err(Trouble::GaveUp(why)) => match session.size(&data).await? {
+            // Our own side of the copy failed.
+            size if size == metadata.size => return Err(Trouble::GaveUp(why).into()),
+            // It grows while it is read.
+            size => return sizes(size),
+        },
+        Err(trouble) => return Err(trouble.into()),
+    }
+    let copied = on_disk(site.disk.clone(), move |_| stream.finish()).await?;
+    if copied.size != metadata.size {
+        return sizes(copied.size);
+    }
+    let mut metadata_after = Vec::new();
+    match metadata_name(&metadata.file_name) {
+        Some(name) => session.read(&in_in(&name), XML_SIZE_MAX, &mut metadata_after).await?,
+        None => 0,
+    };
+    if metadata_after != metadata_bytes {
+        return Ok(Err("its metadata changed while it was fetched".into()));
+    }
+    Ok(Ok(copied))
 }
 
 /// A receipt as it was read and archived, or why it is none.
@@ -416,4 +473,28 @@ pub async fn clear_receipt<C: Connect>(
     let removed = remove_receipt(lease.session.as_ref(), name, &[read]).await;
     removed.inspect_err(|trouble| link.note(&lease, trouble))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_taken_is_shown_while_it_is_looked_at_again() {
+        let (endpoint, name): (EndpointName, RemoteName) = ("hub".parse().unwrap(), "reply.txt".parse().unwrap());
+        let mut passed = Passed::default();
+        passed.note(&endpoint, &name, (7, 3), Found::Unusable("it is cut".into()));
+
+        for poll in 1..=2 * LOOK_AGAIN_AFTER_POLLS {
+            passed.keep(&endpoint, &HashMap::from([(&name, 7)]));
+            let mut sorted = Sorted::default();
+            let is_read = sorted.is_to_be_read(passed.get(&endpoint, &name, (7, 3)), &name);
+            assert_eq!(sorted.waiting, [(name.clone(), "it is cut".to_owned())]);
+            assert_eq!(is_read, poll >= LOOK_AGAIN_AFTER_POLLS, "poll {poll}");
+        }
+
+        assert!(passed.get(&endpoint, &name, (8, 3)).is_none(), "another size is another file");
+        passed.keep(&endpoint, &HashMap::new());
+        assert!(passed.get(&endpoint, &name, (7, 3)).is_none(), "what is gone is forgotten");
+    }
 }

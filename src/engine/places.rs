@@ -52,9 +52,10 @@ impl Places {
         self.archived(route).join(id.to_string()).join("query")
     }
 
-    /// A reply that is being fetched.
-    pub fn reply_part(&self, route: &Route, transfer: TransferId) -> PathBuf {
-        self.archived(route).join("replies").join(format!("{transfer}.part"))
+    /// A reply that is being fetched; another of the same transfer may be fetched at the same time.
+    pub fn reply_part(&self, route: &Route, transfer: TransferId, name: &RemoteName) -> PathBuf {
+        let name = ContentHash::of(name.as_str().as_bytes()).short();
+        self.archived(route).join("replies").join(format!("{transfer}-{name}.part"))
     }
 
     /// A fetched reply.

@@ -23,6 +23,7 @@ use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::FACT_VERSION;
 use crate::domain::identity::ContentHash;
 use crate::domain::moment::Moment;
+use crate::domain::person::mask_in_text;
 
 /// One entry as it is stored, understood or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +103,8 @@ impl Stored {
         Body::NotUnderstood {
             id: id.ok().flatten(),
             version: self.version,
-            what: format!("fact {}: {what}", self.kind).chars().take(WHAT_CHARACTERS_MAX).collect(),
+            // What a person typed may be quoted here, and may be about a person.
+            what: mask_in_text(&format!("fact {}: {what}", self.kind)).chars().take(WHAT_CHARACTERS_MAX).collect(),
         }
     }
 }
@@ -161,5 +163,15 @@ mod tests {
 
         assert!(matches!(entry.body, Body::NotUnderstood { id: Some(of), version, .. }
             if of.to_string() == id && version == FACT_VERSION + 1));
+    }
+
+    #[test]
+    fn what_is_not_understood_does_not_say_a_cpr_number() {
+        let id = "6f1c9d1e-7a53-4d0e-9d53-0c1f3f0a9b11";
+        let strange = Stored { exchange: Some(id.into()), body: r#"{"fact":"0707614285"}"#.into(), ..stored() };
+
+        let Body::NotUnderstood { what, .. } = strange.into_entry(Head::genesis().hash).body else { panic!() };
+
+        assert!(what.contains("070761xxxx"), "{what}");
     }
 }

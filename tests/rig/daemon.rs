@@ -93,6 +93,14 @@ impl Daemon {
         (status, began.elapsed())
     }
 
+    /// The most memory that it ever held, in bytes, as the kernel has counted it.
+    pub fn memory_peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
+        kib << 10
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
         kill_process(pid, signal).expect("it is our child and nobody has waited for it");

@@ -18,7 +18,7 @@ mod wait;
 pub use cases::in_each;
 pub use daemon::Daemon;
 pub use evidence::{Chapter, Row, record};
-pub use far::{Far, FarPlan};
+pub use far::{DEBITOR, Far, FarPlan};
 pub use house::{Asked, Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
 pub use pause::{Held, Pause};

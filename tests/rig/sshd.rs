@@ -197,6 +197,15 @@ impl Sshd {
         self.family().into_iter().skip(1).collect()
     }
 
+    /// Bytes that the sessions' processes have read so far, from files and from the network.
+    pub fn bytes_read(&self) -> u64 {
+        let read = |pid: Pid| {
+            let counts = fs::read_to_string(format!("/proc/{}/io", pid.as_raw_nonzero())).ok()?;
+            counts.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse::<u64>().ok()
+        };
+        self.sessions().into_iter().filter_map(read).sum()
+    }
+
     /// Waits until none of these processes is left.
     pub fn until_gone(&self, sessions: &[Pid]) {
         until("the old sessions to be gone", || sessions.iter().all(|pid| !is_alive(*pid)).then_some(()));

@@ -113,7 +113,7 @@ impl Exchange {
             (_, Fact::ReceiptRead { outcome: ReceiptOutcome::Success, .. }) => self.after_success()?,
             (_, Fact::ReceiptRead { outcome: ReceiptOutcome::Failure { errors }, .. }) => self.after_failure(errors)?,
             (State::ReceiptHeld { errors }, Fact::Approved { .. }) => State::Rejecting { errors: errors.clone() },
-            (State::ReceiptHeld { .. }, Fact::Declined { .. }) => State::Submitted,
+            (State::ReceiptHeld { .. }, Fact::Declined { .. }) => self.while_waiting(),
 
             (state, Fact::ReplyFetched(arrival)) if state.awaits_reply() => {
                 State::Replied { arrival: arrival.clone(), approved: None }
@@ -234,11 +234,14 @@ impl Exchange {
         }
     }
 
-    /// A success receipt proves that the trigger was made; later than that it changes nothing.
+    /// A success receipt proves that the trigger was made; later than that it changes nothing, unless the hub has
+    /// rejected the one trigger that there was: then only a person can find out which is true.
     fn after_success(&self) -> Result<State, Impossible> {
         match &self.state {
-            State::Submitting { .. } | State::InDoubt { .. } | State::Submitted | State::ReceiptHeld { .. } => {
-                Ok(State::Receipted)
+            State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::Receipted),
+            State::ReceiptHeld { .. } if self.may_have_sent_twice() => Ok(State::Receipted),
+            State::Rejecting { errors } | State::Rejected { errors } => {
+                Ok(State::ReceiptHeld { errors: errors.clone() })
             }
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::Receipted),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
@@ -252,14 +255,25 @@ impl Exchange {
     fn after_failure(&self, errors: &[ReceiptError]) -> Result<State, Impossible> {
         let errors = errors.to_vec();
         match &self.state {
-            State::Submitted if !self.doubted && self.attempts <= 1 => Ok(State::Rejecting { errors }),
+            State::Submitted if !self.may_have_sent_twice() => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
+            // After doubt it is about the second copy; otherwise the hub contradicts itself.
+            State::Receipted if !self.may_have_sent_twice() => Ok(State::ReceiptHeld { errors }),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
                 Err(Impossible { fact: "an error receipt".into(), state: self.state.name().into() })
             }
             later => Ok(later.clone()),
         }
+    }
+
+    fn may_have_sent_twice(&self) -> bool {
+        self.doubted || self.attempts > 1
+    }
+
+    /// What a query is that waits for the hub or the reply.
+    fn while_waiting(&self) -> State {
+        if self.is_confirmed() { State::Receipted } else { State::Submitted }
     }
 
     /// A refused reply leaves its query waiting for a better one; a reply without a query is set aside.
@@ -269,8 +283,7 @@ impl Exchange {
             return State::CommandRan;
         }
         match self.origin {
-            Origin::Query(_) if self.receipts.iter().any(|receipt| receipt.is_success) => State::Receipted,
-            Origin::Query(_) => State::Submitted,
+            Origin::Query(_) => self.while_waiting(),
             Origin::Unfit(_) | Origin::Reply => State::Refusing {
                 why: format!("reply {} refused by {}: {}", arrival.name, decision.who, decision.reason),
             },

@@ -16,6 +16,11 @@ pub enum HoldReason {
     OriginalChanged { what: String },
     #[error("the hub sent an error receipt, but more than one trigger may have reached it: {}", first_error(errors))]
     ErrorReceiptAfterDoubt { errors: Vec<ReceiptError> },
+    #[error(
+        "the hub sent an error receipt and a success receipt for the one trigger that was made: {}",
+        first_error(errors)
+    )]
+    ReceiptsDisagree { errors: Vec<ReceiptError> },
     #[error("the reply is unfit: {finding}")]
     UnfitReply { finding: String },
     #[error("the reply ends {ended} of {of} agreements, more than {limit_percent} %")]
@@ -68,6 +73,7 @@ impl HoldReason {
             HoldReason::SecondQuery { .. }
             | HoldReason::OriginalChanged { .. }
             | HoldReason::ErrorReceiptAfterDoubt { .. }
+            | HoldReason::ReceiptsDisagree { .. }
             | HoldReason::EndsMany { .. }
             | HoldReason::EndsAll { .. }
             | HoldReason::TotalJumps { .. }

@@ -102,7 +102,7 @@ pub enum State {
     },
     Submitted,
     Receipted,
-    /// An error receipt came, but it may be about a second copy.
+    /// An error receipt came, but it may be about a second copy, or the hub has said the contrary as well.
     ReceiptHeld {
         errors: Vec<ReceiptError>,
     },
@@ -225,9 +225,7 @@ impl State {
             }
             State::Submitted => "the hub's receipt comes",
             State::Receipted => "the reply comes",
-            State::ReceiptHeld { .. } => {
-                "a person approves (it was rejected) or refuses (the receipt is about a second copy)"
-            }
+            State::ReceiptHeld { .. } => "a person approves (it was rejected) or refuses (the hub has it all the same)",
             State::Replied { .. } => "the reply is compared with the register",
             State::ReplyHeld { reasons, .. } if reasons.iter().all(HoldReason::can_be_approved) => {
                 "a person approves or refuses the reply"
@@ -328,8 +326,12 @@ impl Exchange {
     /// Whether this query counts when another comes for the same payment date: not when it was refused,
     /// rejected, withdrawn, or settled as not sent, unless the hub has confirmed it all the same.
     pub fn is_live_query(&self) -> bool {
-        let is_confirmed = self.receipts.iter().any(|receipt| receipt.is_success);
-        self.query().is_some() && (is_confirmed || !self.is_refused())
+        self.query().is_some() && (self.is_confirmed() || !self.is_refused())
+    }
+
+    /// Whether the hub has said that it has the query.
+    fn is_confirmed(&self) -> bool {
+        self.receipts.iter().any(|receipt| receipt.is_success)
     }
 
     /// Refused or withdrawn here or rejected by the hub, or on the way there.
@@ -369,6 +371,9 @@ impl Exchange {
     pub fn held(&self) -> Option<Vec<HoldReason>> {
         match &self.state {
             State::QueryHeld { reasons, .. } | State::ReplyHeld { reasons, .. } => Some(reasons.clone()),
+            State::ReceiptHeld { errors } if self.is_confirmed() => {
+                Some(vec![HoldReason::ReceiptsDisagree { errors: errors.clone() }])
+            }
             State::ReceiptHeld { errors } => Some(vec![HoldReason::ErrorReceiptAfterDoubt { errors: errors.clone() }]),
             _ => None,
         }

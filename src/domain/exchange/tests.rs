@@ -413,6 +413,26 @@ fn an_error_receipt_rejects_after_one_undoubted_attempt_and_is_held_after_doubt(
 }
 
 #[test]
+fn receipts_that_disagree_about_the_one_trigger_are_a_persons_business() {
+    let success_last = story(&with(submitted(), [failure(), success()]));
+    let tidied = Fact::Tidied { left: Vec::new() };
+    let rejected_before = story(&with(submitted(), [failure(), tidied, success()]));
+    let failure_last = story(&with(submitted(), [success(), failure()]));
+
+    for exchange in [success_last, rejected_before, failure_last] {
+        assert_eq!(exchange.held(), Some(vec![HoldReason::ReceiptsDisagree { errors: errors() }]));
+        assert!(exchange.is_live_query() && exchange.state.awaits_reply());
+        let refused = exchange.after(at(9), &Fact::Declined { decision: decision() }).unwrap();
+        assert_eq!(refused.state, State::Receipted, "the hub has said that it has the query");
+    }
+    // After doubt there may have been two triggers, and each receipt is true of one
+    let doubted = with(doubtful(), [Fact::TriggerFound { evidence: "a size".into() }]);
+    for receipts in [[failure(), success()], [success(), failure()]] {
+        assert_eq!(story(&with(doubted.clone(), receipts)).state, State::Receipted);
+    }
+}
+
+#[test]
 fn a_reply_proves_that_a_doubtful_query_was_sent() {
     let exchange = story(&with(doubtful(), [Fact::ReplyFetched(arrival(1, Some(42)))]));
 

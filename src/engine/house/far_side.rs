@@ -9,7 +9,7 @@ use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
-use crate::engine::arrivals::{self, Candidate, FetchedReply};
+use crate::engine::arrivals::{self, Candidate, FetchedReply, Found};
 use crate::engine::carry_out::Setback;
 use crate::engine::snapshot::EndpointLine;
 use crate::transport::{Connect, FarSide, Folder, Listed, Listing, Trouble};
@@ -140,6 +140,7 @@ impl<C: Connect> House<C> {
             Err(setback) => return self.note_fetch_trouble(endpoint, &candidate.name, &setback),
         };
         self.fetch_troubles.remove(&(endpoint.clone(), candidate.name.clone()));
+        self.passed.forget(endpoint, &candidate.name);
         let sizes = (candidate.size, candidate.metadata_size);
         match fetched {
             // Listed before its first fetch was recorded: once is enough.
@@ -156,8 +157,8 @@ impl<C: Connect> House<C> {
                 self.pending.push((id, Fact::ReplyFetched(arrival)));
             }
             FetchedReply::Known => {}
-            FetchedReply::NotOurs => self.passed.note(endpoint, &candidate.name, sizes, None),
-            FetchedReply::Unusable(why) => self.passed.note(endpoint, &candidate.name, sizes, Some(why)),
+            FetchedReply::NotOurs => self.passed.note(endpoint, &candidate.name, sizes, Found::NotOurs),
+            FetchedReply::Unusable(why) => self.passed.note(endpoint, &candidate.name, sizes, Found::Unusable(why)),
         }
     }
 
@@ -185,6 +186,7 @@ impl<C: Connect> House<C> {
     fn note_fetch_trouble(&mut self, endpoint: &EndpointName, name: &RemoteName, setback: &Setback) {
         let link_trouble = self.site.endpoints.get(endpoint).and_then(|(_, link)| link.trouble());
         let said = setback.to_string();
+        self.passed.forget(endpoint, name);
         let former = self.fetch_troubles.insert((endpoint.clone(), name.clone()), said.clone());
         if link_trouble.is_none() && former.as_ref() != Some(&said) {
             warn!(%endpoint, %name, trouble = %said, "a file in IN could not be fetched, it is tried again at each poll");
@@ -209,19 +211,22 @@ impl<C: Connect> House<C> {
             Err(setback) => return self.note_fetch_trouble(endpoint, &name, &setback),
         };
         self.fetch_troubles.remove(&(endpoint.clone(), name.clone()));
+        self.passed.forget(endpoint, &name);
         let (receipt, hash) = match read {
             Ok(read) => read,
-            Err(why) => return self.passed.note(endpoint, &name, (size, 0), Some(why)),
+            Err(why) => return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why)),
         };
         let about = arrivals::receipted_name(&name);
         let exchange = about.and_then(|about| self.book.receipted(&receipt.senders_file_id, &about));
         let Some(exchange) = exchange else {
             let why = "a receipt for a file that was never sent from here, or by another sender";
-            return self.passed.note(endpoint, &name, (size, 0), Some(why.into()));
+            return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why.into()));
         };
         if exchange.receipts.iter().any(|read| read.name == name && read.hash == hash) {
-            if exchange.state.is_final() {
-                self.clear(endpoint.clone(), name, hash);
+            match exchange.state.is_final() {
+                true => self.clear(endpoint.clone(), name, hash),
+                // It is looked at again before it is removed, when the exchange is tidied.
+                false => self.passed.note(endpoint, &name, (size, 0), Found::AsRead),
             }
             return;
         }
@@ -229,7 +234,7 @@ impl<C: Connect> House<C> {
         let fact = Fact::ReceiptRead { transfer, name: name.clone(), hash, outcome };
         if let Err(impossible) = self.book.weigh(exchange.id, self.site.surroundings.now(), &fact) {
             let why = format!("exchange {}: {impossible}", exchange.id);
-            return self.passed.note(endpoint, &name, (size, 0), Some(why));
+            return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why));
         }
         self.pending.push((exchange.id, fact));
     }

@@ -1,0 +1,9 @@
+//! Inputs made by coverage for [`bodies::names`].
+#![no_main]
+
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    bodies::names(input);
+});

@@ -339,8 +339,11 @@ fn a_store_that_is_cut_off_is_never_taken_for_a_shorter_one() {
             Broken::Gone => "the store gone",
             Broken::NoDatabase => "something else in the store's place",
         };
+        // In the log's own words.
+        let words = ["the store was put back from a backup or lost its end", "is damaged", "was cut off or altered"];
+        let said = words.into_iter().find(|words| log.contains(words)).unwrap_or("nothing is missing");
         let named = u64::from(outcome != "whole");
-        record(&Row { persons: named, ..Row::once(Chapter::Disk, kind, outcome) });
+        record(&Row { persons: named, ..Row::once(Chapter::Disk, kind, format!("{outcome}: {said}")) });
     }
     ground.far().assert_each_trigger_once();
     assert_eq!(sorted_names(&ground.inbox(ground.municipality())).len(), 2);

@@ -2,6 +2,7 @@
 //! of agreements with its history, in one database, so that a reply's effect and its mark are one
 //! transaction. [`Store`] is the seam; SQLite stands behind it ([`SqliteStore`]). Nothing is ever overwritten.
 
+pub mod anchor;
 pub mod chain;
 mod merge;
 mod sqlite;

@@ -66,16 +66,18 @@ pub fn decide(book: &Book, ask: &Ask, who: &str, now: Moment) -> Result<(FileId,
     if ask.seen.as_ref().is_some_and(|mark| *mark != seen(exchange, register_head)) {
         return Err(NotDecided::MovedOn { id });
     }
+    if book.broken(id).is_some() {
+        return Err(not_now("its journal cannot be followed, and nothing is put behind that"));
+    }
     let decision = Decision { who: who.to_owned(), reason: ask.reason.trim().to_owned() };
     if let (Verdict::Refuse, State::Submitted | State::Receipted) = (ask.verdict, &exchange.state) {
         // Giving up the wait for a reply that will not come.
         return Ok((id, Fact::Declined { decision }));
     }
-    let Some(item) = HeldItem::of(exchange, book.broken(id), register_head) else {
+    let Some(item) = HeldItem::of(exchange, None, register_head) else {
         return Err(not_now("it does not wait for a person"));
     };
     let fact = match (ask.verdict, &exchange.state) {
-        _ if item.choice == Choice::Nothing => return Err(not_now("its journal says something impossible")),
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
             Fact::Settled { sent: ask.verdict == Verdict::SettleSent, decision }
         }
@@ -107,7 +109,13 @@ pub fn find<'b>(book: &'b Book, id: &str) -> Result<&'b Exchange, NotDecided> {
     let mut found = book.all().filter(|exchange| wanted.len() >= 4 && exchange.id.to_string().starts_with(&wanted));
     match (found.next(), found.next()) {
         (Some(exchange), None) => Ok(exchange),
-        (None, _) => Err(NotDecided::Unknown(id.to_owned())),
+        (None, _) => Err(match book.unread().iter().find(|unread| unread.id.to_string().starts_with(&wanted)) {
+            Some(unread) if wanted.len() >= 4 => {
+                let why = "its journal is not understood by this version".to_owned();
+                NotDecided::NotNow { id: unread.id, state: "held".to_owned(), why }
+            }
+            Some(_) | None => NotDecided::Unknown(id.to_owned()),
+        }),
         (Some(_), Some(_)) => Err(NotDecided::Ambiguous(id.to_owned())),
     }
 }

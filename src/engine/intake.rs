@@ -146,7 +146,9 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
     let used = book.with_delivery(&spooled.route, query.delivery);
     let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
     let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
-    let reasons: Vec<_> = second.into_iter().chain(used).collect();
+    let unread = book.unread_rival(&spooled.route, query.payment_date, query.payment_month, query.delivery);
+    let unread = unread.map(|other| HoldReason::UnreadStory { other });
+    let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).collect();
     if !reasons.is_empty() {
         facts.push(Fact::QueryHeld { reasons });
     }

@@ -151,7 +151,7 @@ fn every_fact() -> Vec<Fact> {
 fn held_item() -> HeldItem {
     HeldItem {
         id: id(ID),
-        route: route("0751"),
+        route: Some(route("0751")),
         state: "held".into(),
         since: at("2026-12-01T04:20:00Z"),
         query: Some(HeldQuery {
@@ -196,7 +196,7 @@ fn held_items() -> Vec<HeldItem> {
             ..bare.clone()
         },
         HeldItem {
-            state: "uploaded".into(),
+            state: "held".into(),
             reasons: vec![HoldReason::Impossible { what: "applied cannot follow uploaded".into() }.to_string()],
             choice: Choice::Nothing,
             ..bare
@@ -213,7 +213,7 @@ fn story() -> Story {
     };
     Story {
         id: id(ID),
-        route: route("0751"),
+        route: Some(route("0751")),
         state: "held".into(),
         next: "a person approves or refuses the reply".into(),
         deadline: None,
@@ -272,6 +272,7 @@ fn fine() -> Snapshot {
         refused: vec![],
         refused_folder: "/var/lib/sluse/refused".into(),
         unreadable: vec![],
+        unread: vec![],
     }
 }
 
@@ -671,4 +672,25 @@ fn check_says_what_the_settings_hold_or_every_mistake() {
     let said = format!("\nok: {}: 1 endpoint, 1 exchange, 98 municipalities\n", path.display());
     assert!(right.starts_with("note: ") && right.ends_with(&said), "{right}");
     assert!(wrong.contains("`municipalities` is \"al\""), "{wrong}");
+}
+
+#[test]
+fn a_story_of_which_nothing_is_understood_is_shown_all_the_same() {
+    let unread = HeldItem {
+        route: None,
+        query: None,
+        reply: None,
+        summary: None,
+        reasons: vec![HoldReason::Impossible { what: "entry 1 is not understood".into() }.to_string()],
+        choice: Choice::Nothing,
+        ..held_item()
+    };
+    let snapshot = Snapshot { unread: vec![unread.clone()], ..fine() };
+
+    let shown = held::show(&[unread], Look::PLAIN, &called());
+    let overview = status::overview(&snapshot, Look::PLAIN, &called());
+
+    assert!(shown.starts_with("3f0f9a2e  of a municipality that is not known: held since"), "{shown}");
+    assert!(overview.contains("1 story of no municipality here is not understood, and held."), "{overview}");
+    assert!(overview.contains("sluse held") && !status::is_fine(&snapshot), "{overview}");
 }

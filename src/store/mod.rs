@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::agreement::Agreement;
 use crate::domain::change::{Change, ChangeSummary};
 use crate::domain::exchange::Fact;
+use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::{ContentHash, ExchangeName, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
@@ -52,6 +53,8 @@ pub enum Body {
         id: Option<FileId>,
         version: u32,
         what: String,
+        /// What can be made out of it all the same.
+        marks: Box<Marks>,
     },
 }
 

@@ -46,6 +46,10 @@ pub enum HoldReason {
     ManyAttempts { attempts: u32 },
     #[error("delivery number {delivery} was used before, by exchange {other}; a reply could not be told apart")]
     DeliveryUsed { delivery: DeliveryNumber, other: FileId },
+    #[error(
+        "the journal's entry of exchange {other} is not understood, so whether this query was sent before is unknown"
+    )]
+    UnreadStory { other: FileId },
     #[error("the journal says something impossible of this exchange: {what}")]
     Impossible { what: String },
 }
@@ -70,7 +74,8 @@ impl HoldReason {
             | HoldReason::InboxNameTaken { .. }
             | HoldReason::InboxReplaced
             | HoldReason::ManyAttempts { .. }
-            | HoldReason::DeliveryUsed { .. } => true,
+            | HoldReason::DeliveryUsed { .. }
+            | HoldReason::UnreadStory { .. } => true,
         }
     }
 }

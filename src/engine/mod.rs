@@ -14,6 +14,7 @@ pub mod link;
 pub mod offline;
 pub mod places;
 pub mod point;
+pub mod rebuild;
 mod serve;
 pub mod site;
 pub mod snapshot;

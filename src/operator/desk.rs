@@ -213,7 +213,7 @@ fn conclusion(request: &Request) -> &'static str {
 }
 
 /// Root could do the step, but what it makes in the state folder would be root's, and the daemon could not use it.
-fn is_owner(state: &Path, uid: u32) -> Result<(), String> {
+pub(super) fn is_owner(state: &Path, uid: u32) -> Result<(), String> {
     let owner = std::fs::metadata(state).map(|metadata| metadata.uid()).unwrap_or(uid);
     if uid != 0 || owner == uid {
         return Ok(());

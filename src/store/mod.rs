@@ -3,6 +3,7 @@
 //! transaction. [`Store`] is the seam; SQLite stands behind it ([`SqliteStore`]). Nothing is ever overwritten.
 
 pub mod anchor;
+pub mod audit;
 pub mod chain;
 mod merge;
 mod sqlite;
@@ -12,6 +13,7 @@ pub(crate) mod contract;
 #[cfg(test)]
 mod model;
 
+pub use sqlite::replay::{Difference, Differing, Replay};
 pub use sqlite::{SqliteReader, SqliteStore};
 
 use jiff::civil::Date;

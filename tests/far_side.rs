@@ -87,7 +87,8 @@ fn outcome(scene: &Scene<'_>, ends: Ends) -> Option<(String, String)> {
             if exchanges.len() != count {
                 return None;
             }
-            let is_of_scene = |held: &&HeldItem| held.route.municipality == scene.municipality;
+            let is_of_scene =
+                |held: &&HeldItem| held.route.as_ref().is_some_and(|route| route.municipality == scene.municipality);
             let found = match scene.ground.held().iter().find(is_of_scene) {
                 Some(held) => (held.state.clone(), held.reasons[0].clone()),
                 None => {

@@ -175,7 +175,13 @@ pub fn find<'b>(book: &'b Book, id: &str) -> Result<&'b Exchange, NotDecided> {
     let mut found = book.all().filter(|exchange| wanted.len() >= 4 && exchange.id.to_string().starts_with(&wanted));
     match (found.next(), found.next()) {
         (Some(exchange), None) => Ok(exchange),
-        (None, _) => Err(NotDecided::Unknown(id.to_owned())),
+        (None, _) => Err(match book.unread().iter().find(|unread| unread.id.to_string().starts_with(&wanted)) {
+            Some(unread) if wanted.len() >= 4 => {
+                let why = "its journal is not understood by this version".to_owned();
+                NotDecided::NotNow { id: unread.id, state: "held".to_owned(), why }
+            }
+            Some(_) | None => NotDecided::Unknown(id.to_owned()),
+        }),
         (Some(_), Some(_)) => Err(NotDecided::Ambiguous(id.to_owned())),
     }
 }

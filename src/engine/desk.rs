@@ -92,6 +92,7 @@ impl Office {
             refused: self.refused(book),
             refused_folder: self.places.refused().display().to_string(),
             unreadable: self.unreadable(daemon_runs),
+            unread: self.unread(book),
             endpoints: live.endpoints,
             outbox: live.outbox,
         }
@@ -118,7 +119,7 @@ impl Office {
                 }));
             }
         }
-        for spooled in self.spooled().files.into_iter().filter(|spooled| book.get(spooled.id).is_none()) {
+        for spooled in self.spooled().files.into_iter().filter(|spooled| !book.knows(spooled.id)) {
             let why = "claimed into the spool, goes on when a daemon runs".to_owned();
             outbox.push(Waiting { municipality: Some(spooled.route.municipality), name: spooled.original_name, why });
         }

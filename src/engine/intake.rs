@@ -159,7 +159,9 @@ pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
     let used = book.with_delivery(&query.route, query.delivery);
     let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
     let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
-    let reasons: Vec<_> = second.into_iter().chain(used).collect();
+    let unread = book.unread_rival(&query.route, query.payment_date, query.payment_month, query.delivery);
+    let unread = unread.map(|other| HoldReason::UnreadStory { other });
+    let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).collect();
     let held = (!reasons.is_empty()).then_some(Fact::QueryHeld { reasons });
     [Fact::Accepted(query)].into_iter().chain(held).collect()
 }

@@ -16,6 +16,7 @@ pub mod link;
 pub mod offline;
 pub mod places;
 pub mod point;
+pub mod rebuild;
 pub mod recover;
 mod restored;
 pub mod retry;

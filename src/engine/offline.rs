@@ -181,8 +181,8 @@ pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
     let mut book = Book::default();
     journal.entries(0, &mut |entry| match entry.body {
         Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
-        Body::NotUnderstood { id: Some(id), version, what } => {
-            book.mark_broken(id, format!("entry {} of version {version} is not understood: {what}", entry.seq));
+        Body::NotUnderstood { id: Some(id), what, marks, .. } => {
+            book.not_understood(entry.seq, id, entry.at, &what, &marks);
         }
         Body::NotUnderstood { id: None, .. } | Body::House(_) => {}
     })?;

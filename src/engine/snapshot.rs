@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::unread::Unread;
 use crate::domain::exchange::{Exchange, Fact, State};
 use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, ExchangeName, FileId, Route};
 use crate::domain::moment::Moment;
@@ -33,6 +34,9 @@ pub struct Snapshot {
     pub refused_folder: String,
     /// Folders that queries pass and that cannot be read.
     pub unreadable: Vec<UnreadableFolder>,
+    /// Stories that begin with an entry which is not understood, and are of none of the routes.
+    #[serde(default)]
+    pub unread: Vec<HeldItem>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,7 +118,8 @@ pub struct UnreadableFolder {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeldItem {
     pub id: FileId,
-    pub route: Route,
+    /// None: its story begins with an entry that is not understood, and does not say whose it is.
+    pub route: Option<Route>,
     pub state: String,
     pub since: Moment,
     /// The query that it is about; None: there is none.
@@ -186,7 +191,8 @@ pub enum Offer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Story {
     pub id: FileId,
-    pub route: Route,
+    /// None: its first entry is not understood, and does not say.
+    pub route: Option<Route>,
     pub state: String,
     pub next: String,
     /// When the other side's next step is due.
@@ -231,8 +237,8 @@ impl HeldItem {
         };
         Some(HeldItem {
             id: exchange.id,
-            route: exchange.route.clone(),
-            state: exchange.state.name().to_owned(),
+            route: Some(exchange.route.clone()),
+            state: shown_state(exchange, broken.is_some()).to_owned(),
             since: exchange.since,
             query: exchange.query().map(|query| HeldQuery {
                 file: query.original_name.clone(),
@@ -252,6 +258,54 @@ impl HeldItem {
         })
     }
 }
+
+/// The state's name as people see it: whose journal cannot be followed is held, wherever it stood.
+pub fn shown_state(exchange: &Exchange, is_broken: bool) -> &'static str {
+    if is_broken { HELD } else { exchange.state.name() }
+}
+
+/// What people see of a story that waits for a person.
+const HELD: &str = "held";
+
+impl HeldItem {
+    /// A story that begins with an entry which is not understood.
+    pub fn unread(unread: &Unread, why: &str) -> HeldItem {
+        HeldItem {
+            id: unread.id,
+            route: unread.marks.route.clone(),
+            state: HELD.to_owned(),
+            since: unread.at,
+            query: None,
+            reply: None,
+            other: None,
+            reasons: vec![HoldReason::Impossible { what: why.to_owned() }.to_string()],
+            summary: None,
+            choice: Choice::Nothing,
+            seen: String::new(),
+        }
+    }
+}
+
+impl ExchangeLine {
+    /// The same in one line.
+    pub fn unread(unread: &Unread) -> ExchangeLine {
+        ExchangeLine {
+            id: unread.id,
+            begun: unread.at,
+            payment_date: unread.marks.payment_date,
+            state: HELD.to_owned(),
+            since: unread.at,
+            waits_for_person: true,
+            next: NOTHING_BY_ITSELF.to_owned(),
+            deadline: None,
+            overdue: false,
+            trouble: None,
+        }
+    }
+}
+
+/// What comes next of a story whose journal cannot be followed.
+pub const NOTHING_BY_ITSELF: &str = "nothing by itself: its journal cannot be followed";
 
 /// A short mark of the exchange's state, its reply and the register behind it: what a decision is bound to.
 pub fn seen(exchange: &Exchange, register_head: u64) -> String {

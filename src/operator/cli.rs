@@ -157,10 +157,45 @@ journalled with who and why.")]
     ///
     /// Without --accept it only looks, and exits with status 1 if there is something to decide. The daemon must be stopped.
     Recover(Recover),
+    /// Whether journal and register are what was written
+    Audit {
+        #[command(subcommand)]
+        what: Audit,
+    },
+    /// Replay journal and archive into an empty register, and compare row for row
+    ///
+    /// Changes nothing; may run beside the daemon. Exit status 1 if a row differs, or an archived file is missing or
+    /// no longer what it was.
+    #[command(
+        after_help = "Example:\n  sluse rebuild\n\nReplies are read by the layouts of the settings as they are now."
+    )]
+    Rebuild {
+        #[command(flatten)]
+        json: Json,
+    },
     /// A hub to test against: Serviceplatformen's mailroom, with UDK Debitor answering
     Hub(HubArgs),
     /// See it work: hub, daemon and whole rounds in a folder of their own
     Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Find every entry that was edited, removed, inserted or reordered, and rows of the register that disagree
+    ///
+    /// Changes nothing; may run beside the daemon. Exit status 1 if anything is found. Without an anchor,
+    /// a journal that was written anew from some entry on cannot be seen, nor an end cut off with every trace of it.
+    #[command(
+        after_help = "Examples:\n  sluse audit verify\n  sluse audit verify --anchor /mnt/elsewhere/anchor\n\nAn anchor is a \
+text file of lines `NUMBER HASH TIME`, as the last line that is shown. `sluse rebuild` looks at every row of the register."
+    )]
+    Verify {
+        /// Hold the journal against this anchor, such as a copy that is kept elsewhere
+        #[arg(long, value_name = "FILE")]
+        anchor: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -342,6 +377,8 @@ mod tests {
             "sluse backup /srv/backup/2026-12-01 --json",
             "sluse recover --offline",
             "sluse recover --accept --reason why",
+            "sluse audit verify --anchor /mnt/elsewhere/anchor --json",
+            "sluse rebuild --json",
             "sluse hub --root /srv/hub --mailroom-only --users KY,AB",
             "sluse demo --municipalities 98 --rounds 1",
         ] {

@@ -69,7 +69,7 @@ pub fn nothing(what: &str) -> String {
 }
 
 fn one(story: &Story, look: Look, called: &Called) -> String {
-    let heading = format!("{}, {}", municipality(story.route.municipality), story.route.exchange);
+    let heading = held::of_route(story.route.as_ref());
     let state = look.paint(tone_of(&story.state), &story.state);
     let mut shown = format!("{}: {state}\n", look.paint(Tone::Strong, &heading));
     let _ = writeln!(shown, "Exchange {}; Danish local time.\n", story.id);

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::sentence::tally;
 use super::text::{Look, Tone, grouped, minute, municipality, paragraph};
 use crate::domain::change::ChangeSummary;
+use crate::domain::identity::Route;
 use crate::engine::places::short_id;
 use crate::engine::snapshot::{Choice, HeldItem};
 
@@ -45,8 +46,7 @@ pub fn show(items: &[HeldItem], look: Look, called: &Called) -> String {
     }
     let mut shown = String::new();
     for (i, item) in items.iter().enumerate() {
-        let heading =
-            format!("{}  {}, {}", short_id(item.id), municipality(item.route.municipality), item.route.exchange);
+        let heading = format!("{}  {}", short_id(item.id), of_route(item.route.as_ref()));
         if i > 0 {
             shown.push('\n');
         }
@@ -60,6 +60,14 @@ pub fn show(items: &[HeldItem], look: Look, called: &Called) -> String {
         shown.push_str(&block(item, called));
     }
     shown
+}
+
+/// `0751 Aarhus, sf2530`, or that the journal does not say.
+pub fn of_route(route: Option<&Route>) -> String {
+    match route {
+        Some(route) => format!("{}, {}", municipality(route.municipality), route.exchange),
+        None => "of a municipality that is not known".to_owned(),
+    }
 }
 
 /// What it is about, the reasons, what would change, and the commands.
@@ -130,8 +138,9 @@ fn advice(item: &HeldItem) -> &'static str {
              refused, and can be sent again (`sluse retry`)."
         }
         Choice::Nothing => {
-            "No decision is possible, and Sluse leaves it alone: its journal was written by another version, or altered. \
-             Keep the store as it is, and ask those who support Sluse."
+            "No decision is possible, and Sluse leaves it alone: its journal was written by another version, or altered: \
+             `sluse audit verify` tells which. If another version wrote it, run that version again. Keep the store as it is; \
+             ask those who support Sluse."
         }
     }
 }

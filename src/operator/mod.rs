@@ -3,6 +3,7 @@
 //!
 //! Exit status: 0 fine, 1 found something wrong, 2 usage or configuration.
 
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod cli;
@@ -10,6 +11,8 @@ pub mod desk;
 pub mod explain;
 pub mod held;
 pub mod hub_args;
+pub mod progress;
+pub mod rebuild;
 pub mod recover;
 pub mod register;
 pub mod retry;
@@ -95,7 +98,11 @@ pub fn answer(cli: Cli) -> ExitCode {
                 let look = Look::of(io::stdout().is_terminal(), &raw_environment);
                 let mut out = io::BufWriter::new(io::stdout().lock());
                 let mut call = Call { desk: Desk::open(&settings), look, called, out: &mut out };
-                exit(call.answer(command))
+                exit(match command {
+                    Command::Audit { what } => call.audit(&settings, what),
+                    Command::Rebuild { json } => call.rebuild(&settings, json.json),
+                    command => call.answer(command),
+                })
             }
         },
     }
@@ -139,7 +146,9 @@ impl Call<'_, '_> {
             | Command::Backup { .. }
             | Command::Recover(_)
             | Command::Hub(_)
-            | Command::Demo(_) => Err(Failure::Usage("this command does not ask the engine".to_owned())),
+            | Command::Demo(_)
+            | Command::Audit { .. }
+            | Command::Rebuild { .. } => Err(Failure::Usage("this command does not ask the engine".to_owned())),
         }
     }
 
@@ -274,6 +283,19 @@ impl Call<'_, '_> {
         };
         unless_gone(written.and_then(|()| listing.end(&asked, &standing)).and_then(|()| self.out.flush()))?;
         Ok(Found::Fine)
+    }
+
+    fn audit(&mut self, settings: &Settings, what: cli::Audit) -> Result<Found, Failure> {
+        let cli::Audit::Verify { anchor, json: as_json } = what;
+        let audit = audit::verify(settings, anchor.as_deref())?;
+        let shown = if as_json.json { json(&audit)? } else { audit::show(&audit, self.look, &self.called) };
+        self.show(&shown, audit.found())
+    }
+
+    fn rebuild(&mut self, settings: &Settings, as_json: bool) -> Result<Found, Failure> {
+        let rebuilt = rebuild::rebuild(settings)?;
+        let shown = if as_json { json(&rebuilt)? } else { rebuild::show(&rebuilt, self.look, &self.called) };
+        self.show(&shown, rebuild::found(&rebuilt))
     }
 
     fn snapshot(&self) -> Result<Snapshot, Failure> {

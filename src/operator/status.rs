@@ -25,6 +25,7 @@ pub fn is_fine(snapshot: &Snapshot) -> bool {
         && snapshot.routes.iter().all(is_route_fine)
         && snapshot.endpoints.iter().all(|endpoint| endpoint.trouble.is_none())
         && snapshot.unreadable.is_empty()
+        && snapshot.unread.is_empty()
 }
 
 /// What concerns one municipality; None: the settings do not have it.
@@ -34,6 +35,7 @@ pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
     part.endpoints.retain(|endpoint| part.routes.iter().any(|route| route.endpoint == endpoint.name));
     part.unreadable.retain(|folder| folder.municipality.is_none_or(|of| of == code));
     part.outbox.retain(|waiting| waiting.municipality == Some(code));
+    part.unread.clear();
     part.refused.retain(|refused| refused.municipality == code.to_string());
     (!part.routes.is_empty()).then_some(part)
 }
@@ -46,7 +48,8 @@ pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
         shown.push_str(&endpoints(&snapshot.endpoints, look));
     }
     shown.push_str(&left_over(snapshot, look));
-    if snapshot.routes.iter().any(|route| route.waiting_for_person() > 0) {
+    let waits = snapshot.routes.iter().any(|route| route.waiting_for_person() > 0);
+    if waits || !snapshot.unread.is_empty() {
         let _ = write!(shown, "\nWhat waits for a person, and how it is decided: {}\n", called.command("held"));
     }
     shown
@@ -62,7 +65,11 @@ pub fn of(code: MunicipalityCode, part: &Snapshot, held: &[HeldItem], look: Look
         shown.push_str(&endpoints(&part.endpoints, look));
     }
     shown.push_str(&left_over(part, look));
-    let items: Vec<_> = held.iter().filter(|item| item.route.municipality == code).cloned().collect();
+    let items: Vec<_> = held
+        .iter()
+        .filter(|item| item.route.as_ref().is_some_and(|route| route.municipality == code))
+        .cloned()
+        .collect();
     if !items.is_empty() {
         let _ = write!(shown, "\n{}", held::show(&items, look, called));
     }
@@ -263,6 +270,14 @@ fn left_over(snapshot: &Snapshot, look: Look) -> String {
         }
         let folder = format!("{}/EXCHANGE/MUNICIPALITY, with the whole reason beside each.", snapshot.refused_folder);
         let _ = write!(shown, "\n{}{}", table.show(look), paragraph("They lie in ", &folder));
+    }
+    if !snapshot.unread.is_empty() {
+        let stories = match snapshot.unread.len() {
+            1 => "1 story of no municipality here is".to_owned(),
+            several => format!("{several} stories of no municipality here are"),
+        };
+        let text = format!("{stories} not understood, and held.");
+        let _ = write!(shown, "\n{}", look.paint(Tone::Bad, &paragraph("In the journal: ", &text)));
     }
     for unreadable in &snapshot.unreadable {
         let text = format!("{}: {}; what lies there waits.", unreadable.folder, unreadable.why);

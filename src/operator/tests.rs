@@ -21,6 +21,7 @@ use crate::domain::moment::{Moment, PaymentMonth};
 use crate::engine::anchor::Restored;
 use crate::engine::backup::{Kept, Manifest};
 use crate::engine::control::{RegisterLine, Standing};
+use crate::engine::rebuild::{Finding, Rebuilt};
 use crate::engine::recover::{FarLook, Open, Report, StrayQuery, StrayReply};
 use crate::engine::retry::{CameTo, RetryLine};
 use crate::engine::snapshot::{
@@ -29,6 +30,8 @@ use crate::engine::snapshot::{
 };
 use crate::outbox::Waiting;
 use crate::store::Head;
+use crate::store::anchor::AnchorLine;
+use crate::store::audit::{Flaw, Part};
 
 const ID: &str = "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6";
 const OTHER: &str = "77aa0c11-0000-4000-8000-000000000001";
@@ -160,7 +163,7 @@ fn every_fact() -> Vec<Fact> {
 fn held_item() -> HeldItem {
     HeldItem {
         id: id(ID),
-        route: route("0751"),
+        route: Some(route("0751")),
         state: "held".into(),
         since: at("2026-12-01T04:20:00Z"),
         query: Some(HeldQuery {
@@ -205,7 +208,7 @@ fn held_items() -> Vec<HeldItem> {
             ..bare.clone()
         },
         HeldItem {
-            state: "uploaded".into(),
+            state: "held".into(),
             reasons: vec![HoldReason::Impossible { what: "applied cannot follow uploaded".into() }.to_string()],
             choice: Choice::Nothing,
             ..bare
@@ -222,7 +225,7 @@ fn story() -> Story {
     };
     Story {
         id: id(ID),
-        route: route("0751"),
+        route: Some(route("0751")),
         state: "held".into(),
         next: "a person approves or refuses the reply".into(),
         deadline: None,
@@ -284,6 +287,7 @@ fn fine() -> Snapshot {
         refused: vec![],
         refused_folder: "/var/lib/sluse/refused".into(),
         unreadable: vec![],
+        unread: vec![],
     }
 }
 
@@ -812,4 +816,97 @@ fn check_says_what_the_settings_hold_or_every_mistake() {
     let said = format!("\nok: {}: 1 endpoint, 1 exchange, 98 municipalities\n", path.display());
     assert!(right.starts_with("note: ") && right.ends_with(&said), "{right}");
     assert!(wrong.contains("`municipalities` is \"al\""), "{wrong}");
+}
+
+/// A store that somebody was at, and one that nobody was at.
+fn audits() -> [audit::Audit; 2] {
+    let head = || {
+        let line = AnchorLine { seq: 1_234, hash: ContentHash::of(b"head"), at: at("2026-12-01T04:20:00Z") };
+        Some(audit::HeadLine {
+            seq: line.seq,
+            hash: line.hash.to_string(),
+            at: line.at.to_string(),
+            line: line.to_string(),
+        })
+    };
+    let anchor = |met, torn| Some(audit::AnchorSeen { file: "/mnt/elsewhere/anchor".into(), lines: 40, met, torn });
+    let of = |part, entry: i64, what: &str| Flaw::of_entry(part, entry, what);
+    let flaws = vec![
+        Flaw::of(Part::File, "the trigger journal_is_never_updated was removed"),
+        of(Part::Journal, 17, "was edited: its hash is not that of its content"),
+        of(Part::Journal, 20, "is missing, and the 3 behind it, up to 23"),
+        of(Part::Anchor, 1_240, "stands in the anchor, and the journal ends before it, at 1234"),
+        of(
+            Part::Register,
+            42,
+            "of the rows of this reply (sf2530/0751) 3 are of agreements that are new, the journal counted 4",
+        ),
+    ];
+    [
+        audit::Audit { entries: 1_234, head: head(), anchor: None, not_understood: 2, flaw_count: 0, flaws: vec![] },
+        audit::Audit {
+            entries: 1_230,
+            head: head(),
+            anchor: anchor(39, true),
+            not_understood: 0,
+            flaw_count: 10_005,
+            flaws,
+        },
+    ]
+}
+
+#[test]
+fn an_audit_says_what_holds_and_names_every_flaw() {
+    for (audit, file, found) in audits().iter().zip(["fine", "flaws"]).map(|(audit, name)| {
+        (audit, format!("audit-{name}.txt"), if name == "fine" { Found::Fine } else { Found::Wrong })
+    }) {
+        is_transcript(&file, &audit::show(audit, Look::PLAIN, &called()));
+        assert_eq!(audit.found(), found);
+    }
+}
+
+#[test]
+fn a_rebuild_says_how_much_was_compared_and_where_it_differs() {
+    let fine = Rebuilt { head: 1_234, replies: 12, rows: 24_567, files: 40, findings: vec![] };
+    let finding = |entry, rows, what: &str| Finding {
+        entry: Some(entry),
+        route: Some("sf2530/0751".into()),
+        rows,
+        what: what.into(),
+    };
+    let findings = vec![
+        finding(42, 3, "of the register's rows, 3 say something else (in payer, amount_oere)"),
+        finding(42, 2, "of the register's rows, 1 only the register has, 1 only the replay has"),
+        finding(
+            60,
+            0,
+            "its reply /var/lib/sluse/archive/x.txt is no longer what was fetched; its rows were not compared",
+        ),
+    ];
+    let differs = Rebuilt { head: 1_234, replies: 11, rows: 24_567, files: 40, findings };
+
+    is_transcript("rebuild-fine.txt", &rebuild::show(&fine, Look::PLAIN, &called()));
+    is_transcript("rebuild-differs.txt", &rebuild::show(&differs, Look::PLAIN, &called()));
+    assert_eq!([rebuild::found(&fine), rebuild::found(&differs)], [Found::Fine, Found::Wrong]);
+}
+
+#[test]
+fn a_story_of_which_nothing_is_understood_is_shown_all_the_same() {
+    let unread = HeldItem {
+        route: None,
+        query: None,
+        reply: None,
+        summary: None,
+        reasons: vec![HoldReason::Impossible { what: "entry 1 is not understood".into() }.to_string()],
+        choice: Choice::Nothing,
+        ..held_item()
+    };
+    let snapshot = Snapshot { unread: vec![unread.clone()], ..fine() };
+
+    let shown = held::show(&[unread], Look::PLAIN, &called());
+    let overview = status::overview(&snapshot, Look::PLAIN, &called());
+
+    assert!(shown.starts_with("3f0f9a2e  of a municipality that is not known: held since"), "{shown}");
+    assert!(overview.contains("1 story of no municipality here is not understood, and held."), "{overview}");
+    assert!(overview.contains("sluse held") && !status::is_fine(&snapshot), "{overview}");
 }

@@ -1,30 +1,26 @@
 //! A fetched reply on its way into the register: read by its layout, compared, judged by the guards, and applied in
 //! one transaction, or held with every reason why. [`ChangeList`] is what the benefit system gets to see of it.
 
+mod archived;
 mod change_list;
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use sha2::{Digest, Sha256};
-
+pub use archived::{ArchivedReply, FeedTrouble};
 pub use change_list::ChangeList;
 
 use crate::domain::change::{ChangeSummary, Guards};
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Approval, Fact};
-use crate::domain::identity::{ContentHash, DeliveryNumber, FileId};
+use crate::domain::identity::{DeliveryNumber, FileId};
 use crate::domain::layout::Layout;
 use crate::domain::moment::Moment;
-use crate::domain::reply::{ReplyEnd, ReplyReader, duplicate_key};
+use crate::domain::reply::ReplyEnd;
 use crate::durable::Disk;
-use crate::store::{Entry, Order, Outcome, Sink, SinkTrouble, Store, StoreTrouble};
-
-/// So much of a reply is in memory at a time.
-const CHUNK_BYTES: usize = 256 << 10;
+use crate::store::{Entry, Order, Outcome, Store, StoreTrouble};
 
 /// One reply to be compared with the register of its route.
 #[derive(Clone, Debug)]
@@ -65,13 +61,6 @@ pub enum Compared {
     NotRead(std::io::Error),
 }
 
-/// Why a reply was not fed to its end.
-enum FeedTrouble {
-    Unfit(String),
-    /// It says nothing about the reply; it is read again.
-    NotRead(std::io::Error),
-}
-
 impl Comparison {
     pub fn carry_out(self, store: &mut dyn Store, disk: &dyn Disk, layout: &Layout) -> Result<Compared, StoreTrouble> {
         let order = Order { id: self.id, route: self.arrival.route.clone(), at: self.at };
@@ -83,9 +72,15 @@ impl Comparison {
         let outcome = store.apply(
             &order,
             &mut |sink| {
-                let read = self.feed(disk, layout, sink).map_err(|trouble| match trouble {
-                    FeedTrouble::Unfit(finding) => finding,
+                let archived = ArchivedReply {
+                    file: &self.file,
+                    municipality: self.arrival.route.municipality,
+                    hash: self.arrival.hash,
+                    stop: &self.stop,
+                };
+                let read = archived.feed(disk, layout, sink).map_err(|trouble| match trouble {
                     FeedTrouble::NotRead(error) => not_read.insert(error).to_string(),
+                    unfit => unfit.to_string(),
                 })?;
                 let as_of = read.head.date;
                 **end_cell.borrow_mut() = Some(read);
@@ -140,35 +135,5 @@ impl Comparison {
         }
         reasons.extend(self.guards.surprises(summary));
         reasons
-    }
-
-    /// Reads the archived file into the sink. Errors: why it is unfit.
-    fn feed(&self, disk: &dyn Disk, layout: &Layout, sink: &mut Sink<'_>) -> Result<ReplyEnd, FeedTrouble> {
-        let mut file = disk.open(&self.file).map_err(FeedTrouble::NotRead)?;
-        let mut reader = ReplyReader::new(layout, self.arrival.route.municipality);
-        let mut digest = Sha256::new();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            let read = file.read(&mut chunk).map_err(FeedTrouble::NotRead)?;
-            if read == 0 {
-                break;
-            }
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(FeedTrouble::NotRead(std::io::Error::other("the daemon is stopping")));
-            }
-            digest.update(&chunk[..read]);
-            reader
-                .feed(&chunk[..read], &mut |record, agreement| match sink(record, &agreement) {
-                    Ok(()) => Ok(()),
-                    Err(SinkTrouble::Duplicate { first }) => Err(duplicate_key(record, first)),
-                    // The store says itself what is wrong; this only ends the reading.
-                    Err(SinkTrouble::Stop) => Err(duplicate_key(record, record)),
-                })
-                .map_err(|unfit| FeedTrouble::Unfit(unfit.to_string()))?;
-        }
-        if ContentHash::new(digest.finalize().into()) != self.arrival.hash {
-            return Err(FeedTrouble::Unfit("its copy in the archive is no longer what was fetched".to_owned()));
-        }
-        reader.finish().map_err(|unfit| FeedTrouble::Unfit(unfit.to_string()))
     }
 }

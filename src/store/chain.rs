@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use super::{Body, Entry, Head, HouseFact};
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::FACT_VERSION;
+use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::ContentHash;
 use crate::domain::moment::Moment;
 use crate::domain::person::mask_in_text;
@@ -104,8 +105,27 @@ impl Stored {
             id: id.ok().flatten(),
             version: self.version,
             // What a person typed may be quoted here, and may be about a person.
-            what: mask_in_text(&format!("fact {}: {what}", self.kind)).chars().take(WHAT_CHARACTERS_MAX).collect(),
+            what: mask_in_text(&format!("fact {} of version {}: {what}", self.kind, self.version))
+                .chars()
+                .take(WHAT_CHARACTERS_MAX)
+                .collect(),
+            marks: Box::new(marks(&self.body)),
         }
+    }
+}
+
+/// What stands in a body as it always has, whatever else does not.
+fn marks(body: &str) -> Marks {
+    let body = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    fn mark<T: serde::de::DeserializeOwned>(body: &serde_json::Value, name: &str) -> Option<T> {
+        serde_json::from_value(body.get(name)?.clone()).ok()
+    }
+    Marks {
+        route: mark(&body, "route"),
+        remote_name: mark(&body, "remote_name"),
+        delivery: mark(&body, "delivery"),
+        payment_date: mark(&body, "payment_date"),
+        payment_month: mark(&body, "payment_month"),
     }
 }
 

@@ -185,7 +185,7 @@ pub fn the_chain_can_be_recomputed_from_what_is_handed_over(store: &mut dyn Stor
 }
 
 pub fn an_entry_that_was_not_understood_is_never_written(store: &mut dyn Store) {
-    let strange = Body::NotUnderstood { id: None, version: 9, what: "strange".into() };
+    let strange = Body::NotUnderstood { id: None, version: 9, what: "strange".into(), marks: Box::default() };
 
     assert!(store.append(store.head(), moment(NOON), &[bodies()[0].clone(), strange]).is_err());
 

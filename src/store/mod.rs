@@ -3,6 +3,7 @@
 //! transaction. [`Store`] is the seam; SQLite stands behind it ([`SqliteStore`]). Nothing is ever overwritten.
 
 pub mod anchor;
+pub mod audit;
 pub mod chain;
 mod merge;
 mod sqlite;
@@ -12,6 +13,7 @@ pub(crate) mod contract;
 #[cfg(test)]
 mod model;
 
+pub use sqlite::replay::{Difference, Differing, Replay};
 pub use sqlite::{SqliteReader, SqliteStore};
 
 use jiff::civil::Date;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::agreement::Agreement;
 use crate::domain::change::{Change, ChangeSummary};
 use crate::domain::exchange::Fact;
+use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::{ContentHash, ExchangeName, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
@@ -52,6 +55,8 @@ pub enum Body {
         id: Option<FileId>,
         version: u32,
         what: String,
+        /// What can be made out of it all the same.
+        marks: Box<Marks>,
     },
 }
 

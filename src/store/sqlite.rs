@@ -9,14 +9,19 @@ mod compare;
 mod database;
 mod journal;
 mod register;
+pub mod replay;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod verify_register;
 
 use std::cell::Cell;
 use std::path::Path;
 
 use jiff::civil::Date;
 
+use super::anchor::AnchorLine;
+use super::audit::{Flaw, Verified};
 use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
@@ -107,6 +112,23 @@ impl SqliteReader {
     /// Writes a copy of the store as it is at this moment into an empty file, while others go on writing. It is not synced.
     pub fn copy_into(&self, to: &Path) -> Result<(), StoreTrouble> {
         self.database.copy_into(to)
+    }
+
+    /// Whether the index of last statements says what the history says.
+    pub fn index_agrees(&self) -> Result<bool, StoreTrouble> {
+        self.database.index_agrees()
+    }
+
+    /// Looks at every row there is, also where somebody has been at them: the chain, `anchors` against it, and the
+    /// register against the journal. Hands over each flaw and goes on; `seen` is told now and then how many entries
+    /// were read. Errors: nothing could be read at all.
+    pub fn verify(
+        &self,
+        anchors: Vec<AnchorLine>,
+        flaw: &mut dyn FnMut(Flaw),
+        seen: &mut dyn FnMut(u64),
+    ) -> Result<Verified, StoreTrouble> {
+        self.database.verify(anchors, flaw, seen)
     }
 }
 

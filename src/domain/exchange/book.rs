@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::civil::Date;
 
 use super::fact::{Arrival, Belongs, Fact};
+use super::unread::{Marks, Unread};
 use super::{Exchange, Impossible, Origin, State};
 use crate::domain::envelope::SendersFileId;
 use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
@@ -19,6 +20,8 @@ pub struct Book {
     open: BTreeSet<(Moment, FileId)>,
     /// Whose story holds a fact that cannot be: no duty is done for them.
     broken: BTreeMap<FileId, String>,
+    /// Of the broken ones, those that no understood entry began.
+    unread: BTreeMap<FileId, Unread>,
     by_remote_name: HashMap<RemoteName, FileId>,
     by_route: HashMap<Route, Vec<FileId>>,
     replies: HashMap<TransferId, Vec<(Arrival, FileId)>>,
@@ -39,8 +42,16 @@ pub struct RegisterMark {
 }
 
 impl Book {
-    /// What the exchange would be after this fact, or why the fact cannot be. Asked before a fact is recorded.
+    /// What the exchange would be after this fact, or why the fact cannot be. Asked before a fact is recorded: none is
+    /// put behind an entry that is not understood, or whoever understands it could not read on.
     pub fn weigh(&self, id: FileId, at: Moment, fact: &Fact) -> Result<Exchange, Impossible> {
+        match self.broken.get(&id) {
+            Some(why) => Err(Impossible { fact: fact.name().to_owned(), state: format!("a broken story ({why})") }),
+            None => self.next(id, at, fact),
+        }
+    }
+
+    fn next(&self, id: FileId, at: Moment, fact: &Fact) -> Result<Exchange, Impossible> {
         match self.exchanges.get(&id) {
             None => Exchange::begin(id, at, fact),
             Some(exchange) => exchange.after(at, fact),
@@ -49,8 +60,9 @@ impl Book {
 
     /// Takes in a fact that the journal holds under number `seq`. An impossible one marks the exchange broken.
     pub fn take_in(&mut self, seq: u64, id: FileId, at: Moment, fact: &Fact) {
-        match self.weigh(id, at, fact) {
-            Ok(exchange) => self.put(seq, at, fact, exchange),
+        match self.next(id, at, fact) {
+            Ok(exchange) if !self.unread.contains_key(&id) => self.put(seq, at, fact, exchange),
+            Ok(_) => {}
             Err(impossible) => self.mark_broken(id, impossible.to_string()),
         }
     }
@@ -58,6 +70,18 @@ impl Book {
     /// From here on nothing is done for this exchange by itself.
     pub fn mark_broken(&mut self, id: FileId, why: String) {
         self.broken.entry(id).or_insert(why);
+    }
+
+    /// Takes note of an entry that is not understood: nothing is done for its exchange from here on.
+    pub fn not_understood(&mut self, seq: u64, id: FileId, at: Moment, why: &str, marks: &Marks) {
+        self.mark_broken(id, format!("entry {seq} is not understood: {why}"));
+        if self.exchanges.contains_key(&id) || self.unread.contains_key(&id) {
+            return;
+        }
+        if let Some(name) = &marks.remote_name {
+            self.by_remote_name.insert(name.clone(), id);
+        }
+        self.unread.insert(id, Unread { id, at, marks: marks.clone() });
     }
 
     fn put(&mut self, seq: u64, at: Moment, fact: &Fact, exchange: Exchange) {
@@ -106,6 +130,46 @@ impl Book {
         self.broken.iter().map(|(id, why)| (*id, why.as_str()))
     }
 
+    /// The stories that begin with an entry which is not understood, oldest first.
+    pub fn unread(&self) -> Vec<&Unread> {
+        let mut unread: Vec<_> = self.unread.values().collect();
+        unread.sort_by_key(|unread| (unread.at, unread.id));
+        unread
+    }
+
+    /// Whether the journal says anything of this id, understood or not.
+    pub fn knows(&self, id: FileId) -> bool {
+        self.exchanges.contains_key(&id) || self.broken.contains_key(&id)
+    }
+
+    /// A story that is not understood and may be a query for the same payment, or with the same delivery number.
+    pub fn unread_rival(
+        &self,
+        route: &Route,
+        date: Date,
+        month: PaymentMonth,
+        delivery: DeliveryNumber,
+    ) -> Option<FileId> {
+        self.unread.values().find(|unread| unread.may_rival(route, date, month, delivery)).map(|unread| unread.id)
+    }
+
+    /// The story that is not understood and sent a file of this name.
+    pub fn unread_named(&self, name: &RemoteName) -> Option<FileId> {
+        self.by_remote_name.get(name).copied().filter(|id| self.unread.contains_key(id))
+    }
+
+    /// The story that is not understood and that a reply with this delivery number answers, or may where nobody else
+    /// asked for it.
+    pub fn unread_asker(&self, route: &Route, delivery: Option<DeliveryNumber>, belongs: &Belongs) -> Option<FileId> {
+        let may_have_asked = |unread: &&Unread| match (unread.marks.delivery, belongs) {
+            (Some(asked), Belongs::Unasked | Belongs::Order) => delivery == Some(asked),
+            (None, Belongs::Unasked) => true,
+            (_, Belongs::Delivery | Belongs::Second { .. } | Belongs::ReusedTransfer { .. } | Belongs::Order) => false,
+        };
+        let of_route = self.unread.values().filter(|unread| unread.marks.route.as_ref() == Some(route));
+        of_route.filter(may_have_asked).map(|unread| unread.id).next()
+    }
+
     /// Every exchange that is not in a final state, oldest first, but for the broken ones.
     pub fn open(&self) -> impl Iterator<Item = &Exchange> {
         self.open.iter().filter(|(_, id)| !self.broken.contains_key(id)).filter_map(|(_, id)| self.exchanges.get(id))
@@ -139,6 +203,8 @@ impl Book {
     /// A delivery number higher than any that this route has used.
     pub fn next_delivery(&self, route: &Route) -> DeliveryNumber {
         let used = self.of_route(route).filter_map(|exchange| exchange.query()).map(|query| query.delivery.0);
+        let unread = self.unread.values().filter(|unread| unread.marks.route.as_ref() == Some(route));
+        let used = used.chain(unread.filter_map(|unread| unread.marks.delivery).map(|delivery| delivery.0));
         DeliveryNumber(used.max().unwrap_or(0).saturating_add(1))
     }
 

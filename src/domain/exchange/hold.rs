@@ -61,6 +61,10 @@ pub enum HoldReason {
          Approved, it is handed over (again); refused, only the hand-over is left out"
     )]
     MaybeHandedOver,
+    #[error(
+        "the journal's entry of exchange {other} is not understood, so whether this query was sent before is unknown"
+    )]
+    UnreadStory { other: FileId },
     #[error("the journal says something impossible of this exchange: {what}")]
     Impossible { what: String },
 }
@@ -88,7 +92,8 @@ impl HoldReason {
             | HoldReason::ManyAttempts { .. }
             | HoldReason::DeliveryUsed { .. }
             | HoldReason::MaybeSent
-            | HoldReason::MaybeHandedOver => true,
+            | HoldReason::MaybeHandedOver
+            | HoldReason::UnreadStory { .. } => true,
         }
     }
 }

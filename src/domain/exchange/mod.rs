@@ -9,6 +9,7 @@ pub mod fact;
 pub mod hold;
 #[cfg(test)]
 mod tests;
+pub mod unread;
 
 pub use book::Book;
 pub use duty::Duty;

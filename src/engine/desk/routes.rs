@@ -11,7 +11,9 @@ use crate::domain::municipality::MunicipalityCode;
 use crate::durable::list;
 use crate::engine::places::short_id;
 use crate::engine::site::patience;
-use crate::engine::snapshot::{ExchangeLine, RefusedFile, RouteLine, UnreadableFolder};
+use crate::engine::snapshot::{
+    ExchangeLine, HeldItem, NOTHING_BY_ITSELF, RefusedFile, RouteLine, UnreadableFolder, shown_state,
+};
 use crate::outbox::printable;
 
 /// So many stories that are at their end are shown of each route.
@@ -30,6 +32,8 @@ impl Office {
         let line = |exchange: &Exchange| self.line(book, exchange, live.troubles.get(&exchange.id).cloned());
         let is_open = |exchange: &&Exchange| !exchange.state.is_final() || book.broken(exchange.id).is_some();
         let mut open: Vec<ExchangeLine> = book.of_route(&route).filter(is_open).map(line).collect();
+        let unread = book.unread().into_iter().filter(|unread| unread.marks.route.as_ref() == Some(&route));
+        open.extend(unread.map(ExchangeLine::unread));
         open.sort_by_key(|line| (!line.waits_for_person, !line.overdue, line.begun, line.id));
         let ended = book.of_route(&route).rev().filter(|exchange| !is_open(exchange)).take(ENDED_SHOWN_MAX);
         let latest_query = book.of_route(&route).rev().find(|exchange| !matches!(exchange.origin, Origin::Reply));
@@ -52,11 +56,11 @@ impl Office {
             id: exchange.id,
             begun: exchange.begun,
             payment_date: exchange.query().map(|query| query.payment_date),
-            state: exchange.state.name().to_owned(),
+            state: shown_state(exchange, is_broken).to_owned(),
             since: exchange.since,
             waits_for_person: is_broken || exchange.held().is_some() || matches!(exchange.state, State::InDoubt { .. }),
             next: match is_broken {
-                true => "nothing by itself: its journal says something impossible".to_owned(),
+                true => NOTHING_BY_ITSELF.to_owned(),
                 false => exchange.next_step(),
             },
             deadline: expectation.map(|expected| expected.by()),
@@ -93,6 +97,16 @@ impl Office {
             }
         }
         refused
+    }
+
+    /// Stories that begin with an entry which is not understood, and are of no route of the settings.
+    pub(super) fn unread(&self, book: &Book) -> Vec<HeldItem> {
+        let serves = |route: &Route| {
+            let settings = self.settings.exchanges.get(&route.exchange);
+            settings.is_some_and(|settings| settings.municipalities.contains(&route.municipality))
+        };
+        let elsewhere = book.unread().into_iter().filter(|unread| !unread.marks.route.as_ref().is_some_and(serves));
+        elsewhere.map(|unread| HeldItem::unread(unread, book.broken(unread.id).unwrap_or_default())).collect()
     }
 
     /// Folders that a query passes and that cannot be read now. A daemon makes those that are not there.

@@ -3,12 +3,13 @@
 use super::routes::refused_name_and_reason;
 use super::{Live, Office};
 use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::unread::{Marks, Unread};
 use crate::domain::exchange::{Book, Exchange};
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
 use crate::engine::decide::{register_head, why_not_withdrawn};
 use crate::engine::retry::may_be_retried;
-use crate::engine::snapshot::{ExchangeLine, HeldItem, Offer, OtherQuery, Story, StoryEntry, seen};
+use crate::engine::snapshot::{ExchangeLine, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen};
 use crate::outbox::{Waiting, printable};
 use crate::store::{Body, Reading, StoreTrouble};
 
@@ -26,7 +27,12 @@ impl Office {
             }
         };
         found.sort_by_key(|exchange| (exchange.begun, exchange.id));
-        (found.into_iter().map(|exchange| self.story(book, exchange, &live)).collect(), waiting)
+        let told = found.into_iter().map(|exchange| self.story(book, exchange, &live));
+        let unread = book.unread().into_iter().filter(|unread| is_meant(unread, what)).map(|unread| {
+            let item = HeldItem::unread(unread, book.broken(unread.id).unwrap_or_default());
+            unread_story(item)
+        });
+        (told.chain(unread).collect(), waiting)
     }
 
     /// Every exchange of a municipality in one line each, oldest first.
@@ -41,7 +47,7 @@ impl Office {
         let line = self.line(book, exchange, self.trouble(exchange, live));
         Story {
             id: exchange.id,
-            route: exchange.route.clone(),
+            route: Some(exchange.route.clone()),
             state: line.state,
             next: line.next,
             deadline: line.deadline,
@@ -65,6 +71,30 @@ impl Office {
             Some(format!("endpoint {}: {trouble}", endpoint.name))
         };
         live.troubles.get(&exchange.id).cloned().or_else(of_endpoint)
+    }
+}
+
+/// Whether a person may mean a story by this of which little is known.
+fn is_meant(unread: &Unread, what: &str) -> bool {
+    let Marks { route, remote_name, .. } = &unread.marks;
+    let (name, _) = names(what);
+    route.as_ref().is_some_and(|route| what.parse() == Ok(route.municipality))
+        || remote_name.as_ref().is_some_and(|remote| remote.as_str() == name)
+        || (name.len() >= 4 && unread.id.to_string().starts_with(&name.to_ascii_lowercase()))
+}
+
+fn unread_story(item: HeldItem) -> Story {
+    Story {
+        id: item.id,
+        route: item.route.clone(),
+        state: item.state.clone(),
+        next: NOTHING_BY_ITSELF.to_owned(),
+        deadline: None,
+        overdue: false,
+        trouble: None,
+        held: Some(item),
+        offer: None,
+        entries: Vec::new(),
     }
 }
 
@@ -96,6 +126,8 @@ fn open_and_latest(book: &Book, code: MunicipalityCode) -> Vec<&Exchange> {
 /// Everything that waits for a person, oldest first.
 pub fn held(book: &Book) -> Answer {
     let mut items: Vec<_> = book.waiting_for_person().filter_map(|exchange| held_item(book, exchange)).collect();
+    let why = |id| book.broken(id).unwrap_or_default();
+    items.extend(book.unread().into_iter().map(|unread| HeldItem::unread(unread, why(unread.id))));
     items.sort_by_key(|item| (item.since, item.id));
     Answer::Held { items }
 }

@@ -151,6 +151,11 @@ impl<C: Connect> House<C> {
                     // One that echoes the delivery number goes first; this one is fetched again at the next poll.
                     return;
                 }
+                let asker = || self.book.unread_asker(&candidate.route, delivery, &belongs);
+                if let Some(broken) = id.filter(|id| self.book.broken(*id).is_some()).or_else(asker) {
+                    let why = format!("it belongs to exchange {broken}, whose journal is not understood");
+                    return self.passed.note(endpoint, &candidate.name, sizes, Found::Unusable(why));
+                }
                 let id = id.unwrap_or_else(|| self.site.surroundings.file_id());
                 let Candidate { route, name, .. } = candidate;
                 let arrival = Arrival { route, transfer, name, size, hash, delivery, belongs };
@@ -219,8 +224,11 @@ impl<C: Connect> House<C> {
         let about = arrivals::receipted_name(&name);
         let exchange = about.and_then(|about| self.book.receipted(&receipt.senders_file_id, &about));
         let Some(exchange) = exchange else {
-            let why = "a receipt for a file that was never sent from here, or by another sender";
-            return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why.into()));
+            let why = match arrivals::receipted_name(&name).and_then(|about| self.book.unread_named(&about)) {
+                Some(unread) => format!("it is for exchange {unread}, whose journal is not understood"),
+                None => "a receipt for a file that was never sent from here, or by another sender".to_owned(),
+            };
+            return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why));
         };
         if exchange.receipts.iter().any(|read| read.name == name && read.hash == hash) {
             match exchange.state.is_final() {

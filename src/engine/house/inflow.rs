@@ -202,7 +202,7 @@ impl<C: Connect> House<C> {
         let queued = self.queued();
         for spooled in found.files {
             let path = spooled.path();
-            if self.book.get(spooled.id).is_none() && !self.stuck.contains_key(&path) && !queued.contains(&path) {
+            if !self.book.knows(spooled.id) && !self.stuck.contains_key(&path) && !queued.contains(&path) {
                 info!(exchange = %short_id(spooled.id), municipality = %spooled.route.municipality, "adopted from the spool");
                 // It was claimed before anything that is ripe now.
                 self.to_take.push_front((spooled.route.exchange.clone(), ToTake::Spooled(spooled)));

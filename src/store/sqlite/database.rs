@@ -57,9 +57,19 @@ impl Database {
         if database.is_laid_out()? { Ok(database) } else { Err(database.refused("read", "it holds no journal yet")) }
     }
 
+    /// The layout alone, to compare with.
+    pub fn laid_out_in_memory() -> rusqlite::Result<Connection> {
+        let conn = Connection::open_in_memory()?;
+        conn.execute_batch(SCHEMA)?;
+        Ok(conn)
+    }
+
     fn open(path: &Path, flags: OpenFlags) -> Result<Database, StoreTrouble> {
         let open = || -> rusqlite::Result<Connection> {
-            let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            let conn = Connection::open_with_flags(
+                path,
+                flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
+            )?;
             conn.busy_timeout(BUSY_WAIT)?;
             conn.pragma_update(None, "temp_store", "FILE")?;
             Ok(conn)

@@ -92,7 +92,12 @@ impl Database {
     }
 
     pub fn index_agrees(&self) -> Result<bool, StoreTrouble> {
-        let differences: Result<i64, _> = self.conn.query_row(
+        Ok(self.index_differences().map_err(self.unusable("check the index of"))? == 0)
+    }
+
+    /// How many rows the index of last statements has too many or too few.
+    pub fn index_differences(&self) -> rusqlite::Result<i64> {
+        self.conn.query_row(
             "WITH history AS (
                 SELECT exchange, municipality, agreement, max(seq) FROM statement
                 GROUP BY exchange, municipality, agreement
@@ -101,8 +106,7 @@ impl Database {
                   + (SELECT count(*) FROM (SELECT * FROM latest EXCEPT SELECT * FROM history))",
             [],
             |row| row.get(0),
-        );
-        Ok(differences.map_err(self.unusable("check the index of"))? == 0)
+        )
     }
 
     pub fn rebuild_index(&self) -> Result<(), StoreTrouble> {

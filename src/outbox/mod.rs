@@ -84,6 +84,12 @@ pub struct Scan {
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
+impl Scan {
+    fn look_again_within(&mut self, wait: Duration) {
+        self.look_again_in = Some(self.look_again_in.map_or(wait, |w| w.min(wait)));
+    }
+}
+
 impl Outbox {
     pub fn new(
         exchange: ExchangeName,
@@ -118,9 +124,12 @@ impl Outbox {
                 let path = folder.join(&name);
                 let named = || Wholeness::NotWhole("its name says that it is not finished".to_owned());
                 let sight = Sight::of(self.sights.remove(&path), stamp, now, named);
-                if let Ready::Now = sight.is_ready(now, self.settle, self.unfit_after) {
-                    let why = "left alone: its name says that it is not finished".to_owned();
-                    scan.waiting.push(Waiting { municipality: Some(municipality), name: printable(&name), why });
+                match sight.is_ready(now, self.settle, self.unfit_after) {
+                    Ready::Now => {
+                        let why = "left alone: its name says that it is not finished".to_owned();
+                        scan.waiting.push(Waiting { municipality: Some(municipality), name: printable(&name), why });
+                    }
+                    Ready::In(wait_for) => scan.look_again_within(wait_for),
                 }
                 seen.insert(path, sight);
             }
@@ -136,7 +145,7 @@ impl Outbox {
                     Ready::In(wait_for) => {
                         let (name, why) = (printable(&name), sight.why());
                         scan.waiting.push(Waiting { municipality: Some(municipality), name, why });
-                        scan.look_again_in = Some(scan.look_again_in.map_or(wait_for, |w| w.min(wait_for)));
+                        scan.look_again_within(wait_for);
                     }
                 }
                 seen.insert(path, sight);

@@ -26,9 +26,14 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and returns at once; `log` grows with each one that is started.
     pub fn start(config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
+        let binary = Command::new(env!("CARGO_BIN_EXE_sluse"));
+        Daemon::start_by(binary, config, log, environment)
+    }
+
+    /// The same by a command of the test's own, such as one that runs as another user.
+    pub fn start_by(mut command: Command, config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
         let file = OpenOptions::new().create(true).append(true).open(log).expect("the temporary directory is ours");
         let begins_at = fs::read(log).map_or(0, |bytes| bytes.len());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
         command.arg("--config").arg(config).arg("run");
         for variable in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "SLUSE_LOG"] {
             command.env_remove(variable);
@@ -58,6 +63,13 @@ impl Daemon {
             self.ended = self.child.try_wait().expect("it is our child");
         }
         self.ended.is_some()
+    }
+
+    /// What it has taken of memory at most, in KiB.
+    pub fn memory_peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
     /// Waits until it ends by itself.

@@ -5,9 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
@@ -32,6 +34,9 @@ use super::wait::until_within;
 
 /// A whole round takes seconds; on a loaded machine, or after a connection that nobody answered, more.
 const ROUND_WITHIN: Duration = Duration::from_secs(90);
+
+/// `nobody`: every system has it, and it may do nothing.
+const ORDINARY_USER: u32 = 65_534;
 
 /// One endpoint and the exchange that travels by it.
 pub struct Side {
@@ -139,6 +144,31 @@ impl Ground {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
         Daemon::start(&config, &self.path("daemon.log"), environment)
+    }
+
+    /// The same as a user who is not root and whom everything on the ground belongs to, where the tests run as root:
+    /// what is not for that user's eyes is not for the daemon's.
+    pub fn start_as_ordinary_user(&self) -> Daemon {
+        if !rustix::process::geteuid().is_root() {
+            return self.start();
+        }
+        let config = self.path("sluse.toml");
+        fs::write(&config, self.settings()).expect("the temporary directory is ours");
+        // Cargo may have built it where that user cannot go.
+        let (built, binary) = (env!("CARGO_BIN_EXE_sluse"), self.path("sluse"));
+        fs::hard_link(built, &binary).or_else(|_| fs::copy(built, &binary).map(drop)).expect("there is room for it");
+        let key = &self.far().sshd.client_key().path;
+        let keys = key.parent().expect("it lies in a folder");
+        fs::set_permissions(keys, fs::Permissions::from_mode(0o711)).expect("it is ours");
+        hand_over(key);
+        hand_over(self.folder.path());
+        for name in ["state", "run", "side-0/outbox", "side-0/inbox"] {
+            hand_over(&self.path(name));
+        }
+        fs::set_permissions(self.path("side-0"), fs::Permissions::from_mode(0o711)).expect("it is ours");
+        let mut command = Command::new(binary);
+        command.uid(ORDINARY_USER).gid(ORDINARY_USER);
+        Daemon::start_by(command, &config, &self.path("daemon.log"), &[])
     }
 
     fn settings(&self) -> String {
@@ -465,4 +495,11 @@ fn outcome_of(book: &Book) -> String {
 
 fn make_folder(path: &Path) {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).expect("the temporary directory is ours");
+}
+
+/// Gives a file or folder to the ordinary user, if the tests can.
+pub fn hand_over(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        lchown(path, Some(ORDINARY_USER), Some(ORDINARY_USER)).expect("root may give it away");
+    }
 }

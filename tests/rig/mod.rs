@@ -17,7 +17,7 @@ pub use cases::in_each;
 pub use daemon::Daemon;
 pub use evidence::{Chapter, Row, record};
 pub use far::{Far, FarPlan};
-pub use house::{Ground, payment_date, sorted_names};
+pub use house::{Ground, hand_over, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
 pub use pause::{Held, Pause};
 pub use sshd::{Plan, Sshd};

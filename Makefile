@@ -8,7 +8,9 @@ demo:            ## hub, daemon and two whole rounds in a temporary folder
 test: setup lint ## everything that is tested without systemd, Docker or a browser
 	cargo test --locked
 
-soak:            ## seeded runs of the simulation for a whole night
+soak:            ## a flood of files, a million writers, and the simulation for a whole night
+	SLUSE_FLOOD=100000 cargo test --release --locked --test flood -- --nocapture
+	SLUSE_WRITERS=1000000 cargo test --release --locked --test writers courses -- --nocapture
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
 
 build:           ## the program, as it is installed: target/release/sluse

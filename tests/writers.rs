@@ -7,17 +7,22 @@
 
 #[path = "writers/habit.rs"]
 mod habit;
+#[path = "writers/process.rs"]
+mod process;
 mod rig;
 #[path = "writers/world.rs"]
 mod world;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use habit::{Dice, HABITS, Habit, SETTLE, Tells, UNFIT_AFTER};
-use rig::{Chapter, Row, in_each, record};
-use sluse::domain::identity::{FileId, Route};
+use habit::{Dice, HABITS, Habit, RECORD, SETTLE, Tells, UNFIT_AFTER};
+use process::{PROCESSES, Process};
+use rig::{Chapter, FarPlan, Ground, Row, in_each, payment_date, record, until_within};
+use sluse::domain::exchange::Exchange;
+use sluse::domain::identity::FileId;
 use sluse::domain::layout::Layout;
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::domain::query::read_query;
@@ -61,7 +66,7 @@ impl Play<'_> {
     }
 
     /// Scans and takes until the writer is finished and nothing is left. False: something is never taken.
-    fn to_its_end(&mut self) -> bool {
+    fn play_out(&mut self) -> bool {
         let exchange = "sf2530".parse().unwrap();
         let municipalities = vec![Play::municipality()];
         let mut outbox = Outbox::new(exchange, PathBuf::from("/outbox"), municipalities, SETTLE, UNFIT_AFTER);
@@ -138,7 +143,7 @@ impl Tally {
         let course = habit.course(&mut dice, tells);
         let world = World::new(course.acts.iter().cloned(), dice.up_to(Duration::from_millis(30)));
         let mut play = Play { world, layout, tells, dice, taken: Vec::new() };
-        let ends = play.to_its_end();
+        let ends = play.play_out();
 
         self.tried += 1;
         self.lost += u64::from(!ends);
@@ -200,10 +205,7 @@ fn a_hundred_thousand_courses_of_writers_send_nothing_early_and_nothing_mixed() 
         let (layout, mut tally) = (tells.layout(), Tally::default());
         (0..of_each).for_each(|seed| tally.play(habit, tells, &layout, seed));
 
-        let by = match tells {
-            Tells::Wholeness => "a layout that tells",
-            Tells::Nothing => "a layout that cannot tell",
-        };
+        let by = tells.words();
         println!("{}, {by}: {} courses, {}", habit.words(), tally.tried, tally.outcome());
         assert!(tally.sent > 0, "nothing of it is ever sent");
         assert_eq!((tally.lost, tally.doubled), (0, 0));
@@ -215,4 +217,127 @@ fn a_hundred_thousand_courses_of_writers_send_nothing_early_and_nothing_mixed() 
             ..Row::once(Chapter::Outbox, format!("{}, by {by}", habit.words()), tally.outcome())
         });
     });
+}
+
+// ---- the processes ----
+
+/// Each writes three times, with another rest: before a file can be taken, about then, and after.
+const RESTS: [&str; 3] = ["0.02", "0.4", "1.5"];
+
+/// One writer at work.
+struct Writer {
+    process: Process,
+    tells: Tells,
+    municipality: MunicipalityCode,
+    /// What it means as whole.
+    meant: Vec<Vec<u8>>,
+}
+
+impl Writer {
+    /// The bytes of a query, with three records in its middle where no end record counts them.
+    fn query(ground: &Ground, municipality: MunicipalityCode, tells: Tells, round: u32) -> Vec<u8> {
+        let (_, bytes) = ground.compose(municipality, payment_date(round));
+        match tells {
+            Tells::Wholeness => bytes,
+            Tells::Nothing => [&bytes[..RECORD], &bytes[RECORD..2 * RECORD].repeat(3)].concat(),
+        }
+    }
+
+    /// What was sent of its exchanges; None: not all of them have come to where they wait for others.
+    fn sent(&self, ground: &Ground, exchanges: &[Exchange]) -> Option<Vec<Vec<u8>>> {
+        let is_at_rest =
+            |exchange: &Exchange| exchange.state.is_final() || ["submitted", "held"].contains(&exchange.state.name());
+        let is_empty = fs::read_dir(ground.outbox(self.municipality)).unwrap().next().is_none();
+        if exchanges.is_empty() || !exchanges.iter().all(is_at_rest) || !is_empty {
+            return None;
+        }
+        let side = ground.sides.iter().find(|side| side.municipalities.contains(&self.municipality))?;
+        let submitted = exchanges.iter().filter(|exchange| exchange.state.name() == "submitted");
+        let names = submitted.filter_map(|exchange| Some(exchange.query()?.remote_name.to_string()));
+        Some(names.map(|name| fs::read(side.far.sshd.out().join(name)).unwrap()).collect())
+    }
+
+    fn assert_came_through(&self, exchanges: &[Exchange], sent: &[Vec<u8>]) {
+        let words = self.process.habit.words();
+        for bytes in sent {
+            assert!(self.meant.contains(bytes), "{words}: sent what it never meant");
+        }
+        let held: Vec<_> = exchanges.iter().filter_map(|exchange| exchange.held()).flatten().collect();
+        assert!(held.is_empty() || self.process.goes_on, "{words}: {held:?}");
+        for reason in &held {
+            assert!(reason.to_string().contains("changed after it was claimed"), "{words}: {reason}");
+        }
+        let refused = exchanges.iter().filter(|exchange| exchange.state.name() == "refused").count();
+        assert!(refused == 0 || self.process.leaves_a_rest, "{words}: {refused} refused");
+        assert!(!sent.is_empty() || !held.is_empty() || refused > 0, "{words}: nothing came of it");
+        if self.process.ends_with_second {
+            assert!(sent.contains(&self.meant[1]), "{words}: the last thing that it meant was not sent");
+        }
+    }
+}
+
+#[test]
+fn what_processes_of_every_habit_write_arrives_as_they_meant_it() {
+    // Given two exchanges, one by a layout that tells and one by a layout that cannot, and a folder for each writer
+    let each = PROCESSES.len() * RESTS.len();
+    let codes: Vec<String> = MunicipalityCode::all().take(2 * each).map(|row| row.code.to_string()).collect();
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let mut ground = Ground::lay(&codes[..each], FarPlan { hub: false, ..FarPlan::default() });
+    ground.add_side(&codes[each..], FarPlan { hub: false, ..FarPlan::default() });
+    let layouts = ground.path("layouts");
+    fs::create_dir(&layouts).unwrap();
+    fs::write(layouts.join("query.toml"), Tells::Nothing.toml()).unwrap();
+    fs::write(layouts.join("reply.toml"), include_str!("../layouts/sf2530/reply.toml")).unwrap();
+    for side in &mut ground.sides {
+        side.exchange_lines = vec!["settle = \"3s\"".into(), "unfit_after = \"4s\"".into()];
+    }
+    ground.sides[1].exchange_lines.push(format!("layouts = {:?}", layouts.display().to_string()));
+    let mut daemon = ground.start();
+    daemon.until_said("running");
+
+    // When all of them write at once
+    let mut writers = Vec::new();
+    let mut children = Vec::new();
+    for (number, code) in codes.iter().enumerate() {
+        let tells = if number < each { Tells::Wholeness } else { Tells::Nothing };
+        let (process, rest) = (PROCESSES[number % PROCESSES.len()], RESTS[number / PROCESSES.len() % RESTS.len()]);
+        let municipality: MunicipalityCode = code.parse().unwrap();
+        let [first, second] = [1, 2].map(|round| Writer::query(&ground, municipality, tells, round));
+        let more = first[RECORD..2 * RECORD].to_vec();
+        let own = ground.path(&format!("writer-{code}"));
+        fs::create_dir(&own).unwrap();
+        for (name, bytes) in [("first", &first), ("second", &second), ("more", &more)] {
+            fs::write(own.join(name), bytes).unwrap();
+        }
+        children.push(process.start(&ground.outbox(municipality), &own, rest));
+        let longer = [first.clone(), more].concat();
+        writers.push(Writer { process, tells, municipality, meant: vec![first, second, longer] });
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success(), "a writer could not write");
+    }
+
+    // Then what lies in OUT is what each has meant
+    let mut rows = BTreeMap::<String, BTreeMap<&str, u64>>::new();
+    for writer in &writers {
+        let what = format!("the end of {} in {}", writer.process.habit.words(), writer.municipality);
+        let (exchanges, sent) = until_within(Duration::from_secs(60), &what, || {
+            let exchanges = ground.exchanges(writer.municipality);
+            let sent = writer.sent(&ground, &exchanges)?;
+            Some((exchanges, sent))
+        });
+        writer.assert_came_through(&exchanges, &sent);
+        let row = rows.entry(format!("{}, as a process, by {}", writer.process.habit.words(), writer.tells.words()));
+        let states = row.or_default();
+        exchanges.iter().for_each(|exchange| *states.entry(exchange.state.name()).or_default() += 1);
+    }
+    for side in &ground.sides {
+        side.far.assert_each_trigger_once();
+    }
+    for (fault, states) in rows {
+        let outcome: Vec<String> = states.iter().map(|(state, number)| format!("{number} {state}")).collect();
+        println!("{fault}: {}", outcome.join(", "));
+        let (tried, persons) = (RESTS.len() as u64, states.get("held").copied().unwrap_or(0));
+        record(&Row { tried, persons, ..Row::once(Chapter::Outbox, fault, outcome.join(", ")) });
+    }
 }

@@ -136,12 +136,16 @@ impl Outbox {
             let mut looks = Looks { disk, layout, left: LOOKS_PER_SCAN, bytes_left: LOOKED_AT_PER_SCAN };
             for (name, stamp) in listed.files {
                 let path = folder.join(&name);
-                let sight = Sight::of(self.sights.remove(&path), stamp, now, || looks.at(&path, stamp.size));
+                let former = self.sights.remove(&path);
+                let is_new = former.is_none();
+                let sight = Sight::of(former, stamp, now, || looks.at(&path, stamp.size));
                 match sight.is_ready(now, self.settle, self.unfit_after) {
                     Ready::Now => {
                         let route = Route { exchange: self.exchange.clone(), municipality };
                         scan.ripe.push(Ripe { route, path: path.clone(), name, stamp });
                     }
+                    // Most are whole at the next look, and were never waiting.
+                    Ready::In(wait_for) if is_new => scan.look_again_within(wait_for),
                     Ready::In(wait_for) => {
                         let (name, why) = (printable(&name), sight.why());
                         scan.waiting.push(Waiting { municipality: Some(municipality), name, why });
@@ -310,7 +314,9 @@ mod tests {
         }
         std::fs::write(folder.join("query.txt"), "x").unwrap();
 
-        let scan = outbox.scan(&RealDisk, &Layout::shipped_query(), Duration::ZERO);
+        let layout = Layout::shipped_query();
+        let first = outbox.scan(&RealDisk, &layout, Duration::ZERO);
+        let scan = outbox.scan(&RealDisk, &layout, first.look_again_in.unwrap());
 
         assert!(scan.waiting.iter().any(|waiting| waiting.name == "query.txt"));
         let more: Vec<_> = scan.waiting.iter().filter(|waiting| waiting.name == "(more)").collect();

@@ -14,7 +14,7 @@ use sluse::domain::query::{QueryOrder, compose_query};
 use super::world::{Act, TICK};
 
 /// A record of the shipped layout, with its line end.
-const RECORD: usize = 122;
+pub const RECORD: usize = 122;
 
 /// A file is looked at when it has been still for so long; see `outbox::sight`.
 const STILL_BEFORE_LOOK: Duration = Duration::from_millis(50);
@@ -60,14 +60,23 @@ pub enum Tells {
 }
 
 impl Tells {
-    pub fn layout(self) -> Layout {
-        let toml = include_str!("../../layouts/sf2530/query.toml");
+    /// As a person would say it.
+    pub fn words(self) -> &'static str {
         match self {
-            Tells::Wholeness => Layout::shipped_query(),
-            Tells::Nothing => {
-                let (without_end, _) = toml.split_once("[[record]]\nname = \"END\"").expect("it comes last");
-                Layout::parse("endless", without_end).expect("an end record may be missing")
-            }
+            Tells::Wholeness => "a layout that tells",
+            Tells::Nothing => "a layout that cannot tell",
+        }
+    }
+
+    pub fn layout(self) -> Layout {
+        Layout::parse("query.toml", self.toml()).expect("an end record may be missing")
+    }
+
+    pub fn toml(self) -> &'static str {
+        let toml = include_str!("../../layouts/sf2530/query.toml");
+        match (self, toml.split_once("[[record]]\nname = \"END\"")) {
+            (Tells::Wholeness, _) => toml,
+            (Tells::Nothing, endless) => endless.expect("the end record comes last").0,
         }
     }
 }

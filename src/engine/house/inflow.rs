@@ -23,10 +23,6 @@ use crate::transport::Connect;
 /// The outbox is looked at this often, whatever the notifications say, and so are the spools.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(30);
 
-/// After a scan none begins for so many times as long as it took: a folder that is flooded makes each scan long and
-/// asks for another with every file that is taken.
-const SCAN_RESTS: u32 = 4;
-
 /// A file that could not be taken is tried again after this, and then after twice as long each time.
 const TAKE_AGAIN_IN: Duration = Duration::from_secs(1);
 
@@ -105,8 +101,9 @@ impl<C: Connect> House<C> {
     }
 
     pub(super) fn note_scans(&mut self, began: Instant, scans: Result<Vec<(ExchangeName, Scan)>, Setback>) {
+        // A flooded folder makes scans long, and asks for another with every file that is taken: half of the time at most.
         let now = Instant::now();
-        self.scan_rests_until = now + (now - began).saturating_mul(SCAN_RESTS).min(SCAN_EVERY);
+        self.scan_rests_until = now + (now - began).min(SCAN_EVERY);
         match scans {
             Ok(scans) => scans.into_iter().for_each(|(exchange, scan)| self.note_scan(exchange, scan)),
             Err(setback) => error!(trouble = %setback, "outboxes cannot be looked into, tried again"),

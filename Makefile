@@ -11,7 +11,9 @@ test: setup lint ## everything that is tested without systemd, Docker or a brows
 evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
 	tests/whole docs/evidence.md
 
-soak:            ## seeded runs of the simulation for a whole night
+soak:            ## a flood of files, a million writers, and the simulation for a whole night
+	SLUSE_FLOOD=100000 cargo test --release --locked --test flood -- --nocapture
+	SLUSE_WRITERS=1000000 cargo test --release --locked --test writers courses -- --nocapture
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
 
 fuzz:            ## a million inputs made by coverage for everything that reads; installs cargo-fuzz where it is missing

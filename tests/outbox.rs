@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rig::{FarPlan, Ground, Pause, in_each, payment_date, sorted_names, until};
 use sluse::domain::exchange::Origin;
-use sluse::domain::identity::ContentHash;
+use sluse::domain::identity::{ContentHash, FileId};
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::engine::control::{Answer, RegisterRequest, Request};
 use sluse::engine::decide::Verdict;
@@ -312,6 +312,15 @@ fn a_file_that_is_changed_after_the_claim_is_held_and_what_a_person_sends_is_the
 
     assert_eq!(exchange.query().unwrap().hash, claimed);
     ground.assert_once(municipality, 1);
+    assert_changed_original_is_kept(&ground, exchange.id);
+}
+
+/// What the writer went on to write is in the archive, beside the copy.
+fn assert_changed_original_is_kept(ground: &Ground, id: FileId) {
+    let folder = ground.path(&format!("state/archive/sf2530-0/{}/{id}", ground.municipality()));
+    let [query, changed] = ["query", "changed"].map(|name| fs::read(folder.join(name)).unwrap());
+    assert_eq!(changed, [query.as_slice(), b"one more thing\r\n"].concat());
+    assert_eq!(sorted_names(&ground.path("state/spool")), Vec::<String>::new());
 }
 
 #[test]
@@ -322,6 +331,7 @@ fn a_changed_file_that_a_person_refuses_is_not_sent_and_its_data_is_taken_away()
     assert_eq!(ground.decide(&ground.held_one(), Verdict::Refuse), "refused");
 
     assert_eq!(ContentHash::of(&refused(&ground, municipality).0), claimed);
+    assert_changed_original_is_kept(&ground, ground.exchanges(municipality)[0].id);
     assert_eq!(ground.far().names_in_out(), Vec::<String>::new());
     assert_eq!(ground.far().count(municipality, payment_date(1)), 0);
 }

@@ -357,7 +357,8 @@ pub(super) static SETTLE: Key<Duration> = Key {
 pub(super) static UNFIT_AFTER: Key<Duration> = Key {
     about: About {
         name: "unfit_after",
-        meaning: "A file that has lain still this long and is still not whole is refused, with the rule it broke.",
+        meaning: "A file that has lain still this long and is still not whole is refused, with the rule it broke. One whose \
+                  name says that it is not finished (a leading dot, .part, .tmp, .filepart) is shown in the status.",
         expected: "a time from 2s to 7d, longer than `settle`, such as \"10m\"",
         presence: Presence::Default { value: "\"10m\"", reason: "nothing waits in silence" },
         secret: false,

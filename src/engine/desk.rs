@@ -32,6 +32,10 @@ use crate::outbox::{Waiting, may_be_query};
 /// More refused files, or files of one outbox folder, than this are not listed.
 const FILES_SHOWN_MAX: usize = 1_000;
 
+/// Of each municipality no more files are shown at once, in its outbox and in `refused/`; the rest is counted, so that a
+/// flood leaves the page readable.
+const SHOWN_OF_EACH_MAX: usize = 10;
+
 /// Settings and what they name, read in: all that daemon and commands share.
 pub struct Office {
     pub settings: Settings,
@@ -94,7 +98,7 @@ impl Office {
             unreadable: self.unreadable(daemon_runs),
             unread: self.unread(book),
             endpoints: live.endpoints,
-            outbox: live.outbox,
+            outbox: first_of_each(live.outbox),
         }
     }
 
@@ -184,4 +188,23 @@ impl Office {
             let _ = self.disk.remove(&part);
         })
     }
+}
+
+/// The first files of each municipality, and how many there are beside them.
+fn first_of_each(waiting: Vec<Waiting>) -> Vec<Waiting> {
+    let mut counted = BTreeMap::<_, usize>::new();
+    let mut shown = Vec::new();
+    for waiting in waiting {
+        let number = counted.entry(waiting.municipality).or_default();
+        *number += 1;
+        if *number <= SHOWN_OF_EACH_MAX {
+            shown.push(waiting);
+        }
+    }
+    let more = counted.into_iter().filter(|(_, number)| *number > SHOWN_OF_EACH_MAX);
+    shown.extend(more.map(|(municipality, number)| {
+        let why = format!("{} more wait; `sluse explain FILE` finds each", number - SHOWN_OF_EACH_MAX);
+        Waiting { municipality, name: "(more)".to_owned(), why }
+    }));
+    shown
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! spool/<municipality>.<exchange>.<file id>.<name>         claimed originals, until the exchange ends
 //! archive/<exchange>/<municipality>/<file id>/query        the copy that is sent
+//! archive/<exchange>/<municipality>/<file id>/changed      its original, if it was written to after it was copied
 //! archive/<exchange>/<municipality>/replies/<transfer id>-<hash>/<name>   replies, metadata beside
 //! archive/receipts/<hash>.<name>                           receipts
 //! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
@@ -50,6 +51,11 @@ impl Places {
     /// The copy of a query that is sent.
     pub fn query(&self, route: &Route, id: FileId) -> PathBuf {
         self.archived(route).join(id.to_string()).join("query")
+    }
+
+    /// The original of a query that was written to after it was copied.
+    pub fn changed_original(&self, route: &Route, id: FileId) -> PathBuf {
+        self.archived(route).join(id.to_string()).join("changed")
     }
 
     /// A reply that is being fetched; another of the same transfer may be fetched at the same time.

@@ -23,8 +23,6 @@ pub const FLAWS_SHOWN_MAX: usize = 10_000;
 /// An anchor has a line for each write, of about a hundred bytes.
 const ANCHOR_BYTES_MAX: u64 = 1 << 30;
 
-/// Where a daemon keeps its anchor, in the state folder.
-
 /// What an audit came to, as it is shown; as JSON this is all of it.
 #[derive(Debug, Serialize)]
 pub struct Audit {

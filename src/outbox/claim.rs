@@ -28,6 +28,8 @@ pub struct Spooled {
     pub spool: PathBuf,
     pub spool_name: String,
     pub original_name: String,
+    /// As it was found ripe. None: it was claimed before this process began.
+    pub claimed_as: Option<Stamp>,
 }
 
 impl Spooled {
@@ -80,7 +82,8 @@ pub fn claim(disk: &dyn Disk, spool: &Path, ripe: &Ripe, id: FileId) -> Claimed 
     let original_name: String = printable(&ripe.name).chars().take(NAME_KEPT_MAX).collect();
     let spool_name = format!("{}.{}.{id}.{original_name}", ripe.route.municipality, ripe.route.exchange);
     let renamed = disk.rename(&ripe.path, &spool.join(&spool_name));
-    let spooled = Spooled { id, route: ripe.route.clone(), spool: spool.to_owned(), spool_name, original_name };
+    let (route, spool, claimed_as) = (ripe.route.clone(), spool.to_owned(), Some(ripe.stamp));
+    let spooled = Spooled { id, route, spool, spool_name, original_name, claimed_as };
     match renamed {
         Ok(()) => Claimed::Done(spooled),
         Err(e) if disk.stamp(&spooled.path()).is_ok() => Claimed::Unsynced(spooled, e),
@@ -107,10 +110,12 @@ fn read_spool_name(spool: &Path, name: &str) -> Option<Spooled> {
         spool: spool.to_owned(),
         spool_name: name.to_owned(),
         original_name: parts.next()?.to_owned(),
+        claimed_as: None,
     })
 }
 
-/// Copies a spooled original to `to`, synced and hashed. One that is larger than any query is not copied.
+/// Copies a spooled original to `to`, synced and hashed. One that is larger than any query is not copied. What is
+/// remembered of the original is how it was claimed: a write between claim and copy is a change too.
 pub fn copy(disk: &dyn Disk, spooled: &Spooled, to: &Path) -> io::Result<Copied> {
     let original = spooled.path();
     let mut copies = 0;
@@ -125,7 +130,8 @@ pub fn copy(disk: &dyn Disk, spooled: &Spooled, to: &Path) -> io::Result<Copied>
         copies += 1;
         if disk.stamp(&original)? == before || copies == COPIES_MAX {
             let hash = ContentHash::new(copied.digest);
-            return Ok(Copied::Whole(Copy { original: original_stamp(before), size: copied.size, hash }));
+            let original = original_stamp(spooled.claimed_as.unwrap_or(before));
+            return Ok(Copied::Whole(Copy { original, size: copied.size, hash }));
         }
     }
 }
@@ -199,7 +205,8 @@ mod tests {
         let (made, _) = claimed(folder.path(), b"x");
 
         assert_eq!(made.spool_name, "0751.sf2530.3f0f9a2e-6d0c-4b0e-9a9e-0d7f4f7f8a11.query.txt");
-        assert_eq!(spooled(&RealDisk, &made.spool).unwrap(), [made]);
+        let found = spooled(&RealDisk, &made.spool).unwrap();
+        assert_eq!(found, [Spooled { claimed_as: None, ..made }]);
     }
 
     #[test]
@@ -215,6 +222,19 @@ mod tests {
 
         assert_eq!(read_bounded(&RealDisk, &to, 100).unwrap(), b"whole");
         assert!(what_changed(&RealDisk, &original, &copy.original).unwrap().contains("14"));
+    }
+
+    #[test]
+    fn a_writer_that_goes_on_between_claim_and_copy_is_found_out_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (made, mut writer) = claimed(folder.path(), b"whole");
+        writer.write_all(b" and more").unwrap();
+
+        let Copied::Whole(copy) = copy(&RealDisk, &made, &folder.path().join("copy")).unwrap() else {
+            panic!("it is small")
+        };
+
+        assert!(what_changed(&RealDisk, &made.path(), &copy.original).is_some());
     }
 
     #[test]

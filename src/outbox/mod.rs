@@ -28,10 +28,16 @@ pub const QUERY_SIZE_MAX: u64 = 64 << 20;
 /// More files that may be queries than this are looked at when these are taken.
 const FILES_PER_FOLDER_MAX: usize = 10_000;
 
+/// In one scan no more of one folder is read than this, beside what was begun: a flood there does not keep the others
+/// from being looked at.
+const LOOKS_PER_SCAN: usize = 1_000;
+const LOOKED_AT_PER_SCAN: u64 = 64 << 20;
+
 /// More entries that are left alone than this are not shown.
 const LEFT_ALONE_SHOWN_MAX: usize = 100;
 
-/// Endings that writers give to what they have not finished. Left alone.
+/// Endings that writers give to what they have not finished. Left alone, and shown when they are still for
+/// `unfit_after`.
 const UNFINISHED: [&str; 3] = [".part", ".tmp", ".filepart"];
 
 /// Endings of the exchange protocol itself: never a query.
@@ -58,7 +64,7 @@ pub struct Ripe {
 }
 
 /// What lies in the outbox and is not taken, for people to see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Waiting {
     pub municipality: Option<MunicipalityCode>,
     pub name: String,
@@ -76,6 +82,12 @@ pub struct Scan {
     pub read: Vec<PathBuf>,
     /// Folders that could not be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Scan {
+    fn look_again_within(&mut self, wait: Duration) {
+        self.look_again_in = Some(self.look_again_in.map_or(wait, |w| w.min(wait)));
+    }
 }
 
 impl Outbox {
@@ -108,18 +120,36 @@ impl Outbox {
             };
             scan.waiting.extend(listed.left_alone);
             scan.read.push(folder.clone());
+            for (name, stamp) in listed.unfinished {
+                let path = folder.join(&name);
+                let named = || Wholeness::NotWhole("its name says that it is not finished".to_owned());
+                let sight = Sight::of(self.sights.remove(&path), stamp, now, named);
+                match sight.is_ready(now, self.settle, self.unfit_after) {
+                    Ready::Now => {
+                        let why = "left alone: its name says that it is not finished".to_owned();
+                        scan.waiting.push(Waiting { municipality: Some(municipality), name: printable(&name), why });
+                    }
+                    Ready::In(wait_for) => scan.look_again_within(wait_for),
+                }
+                seen.insert(path, sight);
+            }
+            let mut looks = Looks { disk, layout, left: LOOKS_PER_SCAN, bytes_left: LOOKED_AT_PER_SCAN };
             for (name, stamp) in listed.files {
                 let path = folder.join(&name);
-                let sight = Sight::of(self.sights.remove(&path), stamp, now, || look(disk, layout, &path, stamp.size));
+                let former = self.sights.remove(&path);
+                let is_new = former.is_none();
+                let sight = Sight::of(former, stamp, now, || looks.at(&path, stamp.size));
                 match sight.is_ready(now, self.settle, self.unfit_after) {
                     Ready::Now => {
                         let route = Route { exchange: self.exchange.clone(), municipality };
                         scan.ripe.push(Ripe { route, path: path.clone(), name, stamp });
                     }
+                    // Most are whole at the next look, and were never waiting.
+                    Ready::In(wait_for) if is_new => scan.look_again_within(wait_for),
                     Ready::In(wait_for) => {
                         let (name, why) = (printable(&name), sight.why());
                         scan.waiting.push(Waiting { municipality: Some(municipality), name, why });
-                        scan.look_again_in = Some(scan.look_again_in.map_or(wait_for, |w| w.min(wait_for)));
+                        scan.look_again_within(wait_for);
                     }
                 }
                 seen.insert(path, sight);
@@ -148,16 +178,22 @@ impl Outbox {
 #[derive(Default)]
 struct Listed {
     files: Vec<(OsString, Stamp)>,
+    /// Files whose names say that they are not finished, not more than are shown.
+    unfinished: Vec<(OsString, Stamp)>,
     left_alone: Vec<Waiting>,
 }
 
 impl Listed {
-    /// Both are bounded each for itself, so that nothing that is left alone hides a query.
+    /// All are bounded each for itself, so that nothing that is left alone hides a query.
     fn of(disk: &dyn Disk, folder: &Path, municipality: Option<MunicipalityCode>) -> io::Result<Listed> {
         let mut listed = Listed::default();
         let (mut more_files, mut more_left_alone) = (false, false);
         disk.walk(folder, &mut |found| {
             let why = match (found.kind, is_candidate(&found.name)) {
+                (Kind::File(stamp), Err(None)) if listed.unfinished.len() < LEFT_ALONE_SHOWN_MAX => {
+                    listed.unfinished.push((found.name, stamp));
+                    return ControlFlow::Continue(());
+                }
                 (_, Err(None)) => return ControlFlow::Continue(()),
                 (Kind::File(stamp), Ok(())) if listed.files.len() < FILES_PER_FOLDER_MAX => {
                     listed.files.push((found.name, stamp));
@@ -187,6 +223,27 @@ impl Listed {
             say(format!("more than {LEFT_ALONE_SHOWN_MAX} entries are left alone, the others are not shown"));
         }
         Ok(listed)
+    }
+}
+
+/// What may still be read of one folder in this scan.
+struct Looks<'a> {
+    disk: &'a dyn Disk,
+    layout: &'a Layout,
+    left: usize,
+    bytes_left: u64,
+}
+
+impl Looks<'_> {
+    fn at(&mut self, path: &Path, size: u64) -> Wholeness {
+        if self.left == 0 || self.bytes_left == 0 {
+            return Wholeness::NotLooked;
+        }
+        self.left -= 1;
+        if size <= QUERY_SIZE_MAX {
+            self.bytes_left = self.bytes_left.saturating_sub(size);
+        }
+        look(self.disk, self.layout, path, size)
     }
 }
 
@@ -257,7 +314,9 @@ mod tests {
         }
         std::fs::write(folder.join("query.txt"), "x").unwrap();
 
-        let scan = outbox.scan(&RealDisk, &Layout::shipped_query(), Duration::ZERO);
+        let layout = Layout::shipped_query();
+        let first = outbox.scan(&RealDisk, &layout, Duration::ZERO);
+        let scan = outbox.scan(&RealDisk, &layout, first.look_again_in.unwrap());
 
         assert!(scan.waiting.iter().any(|waiting| waiting.name == "query.txt"));
         let more: Vec<_> = scan.waiting.iter().filter(|waiting| waiting.name == "(more)").collect();

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::durable::Stamp;
 
+/// File systems' clocks tick, every hundredth of a second at the coarsest: what is written in one tick with a look shows
+/// neither in the size nor in the time. So a file is looked at only when it has been still for some ticks; what is
+/// written to it then does show.
+const STILL_BEFORE_LOOK: Duration = Duration::from_millis(50);
+
 /// A file that changes is not looked at again for so long: a small one has three records.
 const PAUSE_AFTER_LOOK: Duration = Duration::from_millis(200);
 
@@ -12,7 +17,7 @@ const PAUSE_PER_MIB: Duration = Duration::from_millis(100);
 
 /// How whole a file is by its own layout.
 pub enum Wholeness {
-    /// It changed so soon after the last look that it was not read again.
+    /// It changed just now, or so soon after the last look that it was not read again, or others came first.
     NotLooked,
     Whole,
     /// Why not.
@@ -36,8 +41,8 @@ pub enum Ready {
 }
 
 impl Sight {
-    /// The file as it is now; its content is looked at only if it changed, and one that keeps changing only now and
-    /// then.
+    /// The file as it is now; its content is looked at only if it changed and is still since then, and one that keeps
+    /// changing only now and then.
     pub fn of(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl FnOnce() -> Wholeness) -> Sight {
         let (still_since, next_look) = match former {
             Some(former) if former.stamp == stamp => match former.wholeness {
@@ -46,8 +51,8 @@ impl Sight {
                     return former;
                 }
             },
-            Some(former) => (now, former.next_look),
-            None => (now, now),
+            Some(former) => (now, former.next_look.max(now + STILL_BEFORE_LOOK)),
+            None => (now, now + STILL_BEFORE_LOOK),
         };
         match next_look <= now {
             true => Sight { stamp, still_since, wholeness: look(), next_look: now + pause_after(stamp.size) },
@@ -71,7 +76,7 @@ impl Sight {
     /// Why it is not taken yet.
     pub fn why(&self) -> String {
         match &self.wholeness {
-            Wholeness::NotLooked => "settling, it is being written".to_owned(),
+            Wholeness::NotLooked => "settling, not looked at yet".to_owned(),
             Wholeness::Whole => "whole".to_owned(),
             Wholeness::CannotTell => "settling".to_owned(),
             Wholeness::NotWhole(finding) => format!("settling, not whole yet: {finding}"),
@@ -99,16 +104,25 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// A file that was seen like this a while ago, and is looked at now.
+    fn still(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl Fn() -> Wholeness) -> Sight {
+        let seen = Sight::of(former, stamp, now - STILL_BEFORE_LOOK, || panic!("it was written to just now"));
+        Sight::of(Some(seen), stamp, now, look)
+    }
+
     fn is_ready(sight: &Sight, now: Duration) -> bool {
         matches!(sight.is_ready(now, SETTLE, UNFIT), Ready::Now)
     }
 
     #[test]
     fn a_whole_file_is_taken_at_once_and_others_when_their_time_is_up() {
-        for (wholeness, seconds) in
-            [(Wholeness::Whole, 0), (Wholeness::CannotTell, 10), (Wholeness::NotWhole("no end record".into()), 600)]
-        {
-            let sight = Sight::of(None, stamp(1), at(100), || wholeness);
+        let looks: [(fn() -> Wholeness, _); 3] = [
+            (|| Wholeness::Whole, 0),
+            (|| Wholeness::CannotTell, 10),
+            (|| Wholeness::NotWhole("no end record".into()), 600),
+        ];
+        for (look, seconds) in looks {
+            let sight = still(None, stamp(1), at(100), look);
 
             assert!(is_ready(&sight, at(100 + seconds)));
             assert!(seconds == 0 || !is_ready(&sight, at(100 + seconds - 1)));
@@ -116,9 +130,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_in_one_tick_with_the_first_sight_is_not_taken_for_what_was_looked_at() {
+        let first = Sight::of(None, stamp(1), at(0), || panic!("looked at in the tick of its writing"));
+        let Ready::In(wait) = first.is_ready(at(0), SETTLE, UNFIT) else { panic!("taken unseen") };
+
+        assert!(is_ready(&Sight::of(Some(first), stamp(1), wait, || Wholeness::Whole), wait));
+    }
+
+    #[test]
     fn a_file_that_grows_begins_to_settle_anew_and_one_that_is_still_is_not_read_again() {
-        let first = Sight::of(None, stamp(1), at(0), || Wholeness::CannotTell);
-        let grown = Sight::of(Some(first), stamp(2), at(9), || Wholeness::CannotTell);
+        let first = still(None, stamp(1), at(1), || Wholeness::CannotTell);
+        let grown = still(Some(first), stamp(2), at(9), || Wholeness::CannotTell);
         assert!(!is_ready(&grown, at(18)));
 
         let same = Sight::of(Some(grown), stamp(2), at(18), || panic!("read again"));
@@ -128,10 +150,10 @@ mod tests {
     #[test]
     fn a_large_file_that_grows_without_end_is_read_now_and_then() {
         let (mut looks, mut sight) = (0, None);
-        // Fifty mebibytes, and a byte more every 10 ms for a minute
-        for step in 0..6_000_u64 {
-            let now = Duration::from_millis(step * 10);
-            sight = Some(Sight::of(sight.take(), stamp((50 << 20) + step), now, || {
+        // Fifty mebibytes, and a byte more every tenth of a second for a minute
+        for step in 0..1_200_u64 {
+            let now = Duration::from_millis(step * 50);
+            sight = Some(Sight::of(sight.take(), stamp((50 << 20) + step / 2), now, || {
                 looks += 1;
                 Wholeness::CannotTell
             }));
@@ -139,7 +161,7 @@ mod tests {
         assert!((2..=12).contains(&looks), "{looks} looks");
 
         // And at its end it is looked at once more, though it does not change again.
-        let last = stamp((50 << 20) + 6_000);
+        let last = stamp((50 << 20) + 600);
         let sight = Sight::of(sight, last, at(60), || Wholeness::Whole);
         let Ready::In(wait) = sight.is_ready(at(60), SETTLE, UNFIT) else { return };
         let sight = Sight::of(Some(sight), last, at(60) + wait, || Wholeness::Whole);
@@ -148,11 +170,11 @@ mod tests {
 
     #[test]
     fn a_small_file_is_looked_at_again_as_soon_as_nobody_could_notice() {
-        let half = Sight::of(None, stamp(1), at(0), || Wholeness::NotWhole("no end record".into()));
-        let whole = Sight::of(Some(half), stamp(2), Duration::from_millis(20), || Wholeness::Whole);
-        assert!(!is_ready(&whole, Duration::from_millis(20)));
+        let after = |millis| at(1) + Duration::from_millis(millis);
+        let half = still(None, stamp(1), at(1), || Wholeness::NotWhole("no end record".into()));
+        let whole = Sight::of(Some(half), stamp(2), after(20), || Wholeness::Whole);
+        assert!(!is_ready(&whole, after(20)));
 
-        let now = Duration::from_millis(200);
-        assert!(is_ready(&Sight::of(Some(whole), stamp(2), now, || Wholeness::Whole), now));
+        assert!(is_ready(&Sight::of(Some(whole), stamp(2), after(200), || Wholeness::Whole), after(200)));
     }
 }

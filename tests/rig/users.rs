@@ -50,6 +50,6 @@ impl User {
     /// Gives this user a file or folder; its group is the user's own, or the shared one.
     pub fn gets(&self, path: &Path, is_shared: bool) {
         let group = if is_shared { EXCHANGE } else { self.gid };
-        std::os::unix::fs::chown(path, Some(self.uid), Some(group)).expect("root may give files away");
+        std::os::unix::fs::lchown(path, Some(self.uid), Some(group)).expect("root may give files away");
     }
 }

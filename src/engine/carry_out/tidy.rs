@@ -1,16 +1,18 @@
 //! Clearing up: from the far side only what the journal owns, data before metadata before receipt; here the
-//! claimed original, whose every byte lies in the archive; a refused file into `refused/` with its sentence.
+//! claimed original, whose every byte lies in the archive (one that was changed goes there too); a refused file into `refused/` with its sentence.
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use tracing::warn;
 
 use super::doubt::fence;
 use super::{CarriedOut, Setback, Work};
 use crate::domain::exchange::duty::is_part_of;
 use crate::domain::exchange::fact::{Accepted, TriggerWay};
 use crate::domain::exchange::{Fact, Origin};
-use crate::domain::identity::{FileId, RemoteName};
-use crate::durable::{Disk, copy_anew};
+use crate::domain::identity::{ContentHash, FileId, RemoteName};
+use crate::durable::{Disk, copy_anew, read_bounded};
 use crate::engine::arrivals::{Removed, remove, remove_receipt, remove_reply};
 use crate::engine::point;
 use crate::engine::site::{in_in, in_out, trigger_name};
@@ -60,7 +62,7 @@ impl<C: Connect> Work<C> {
         let (file, sentence) = self.site.places.refused_file(&route, id, &name);
         let (municipality, state) = (route.municipality, self.exchange.state.name());
         let mut text = format!("{name} (exchange {id}, municipality {municipality}) was {state}:\n{why}\n");
-        let originals = self.originals();
+        let (originals, copied, changed) = (self.originals(), self.copied(), self.changed_original());
         self.on_disk(move |disk| {
             disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
             match content {
@@ -73,7 +75,7 @@ impl<C: Connect> Work<C> {
                 }
             }
             disk.replace(&sentence, text.as_bytes())?;
-            originals.iter().try_for_each(|original| disk.remove(original))
+            originals.iter().try_for_each(|original| put_away(disk, original, copied, &changed))
         })
         .await?;
         Ok(Fact::SetAside.into())
@@ -164,8 +166,22 @@ impl<C: Connect> Work<C> {
     }
 
     async fn put_original_away(&self) -> Result<(), Setback> {
-        let originals = self.originals();
-        self.on_disk(move |disk| originals.iter().try_for_each(|original| disk.remove(original))).await
+        let (originals, copied, changed) = (self.originals(), self.copied(), self.changed_original());
+        let put = move |disk: &dyn Disk| originals.iter().try_for_each(|file| put_away(disk, file, copied, &changed));
+        self.on_disk(put).await
+    }
+
+    /// What was copied of the original; None: there is none.
+    fn copied(&self) -> Option<ContentHash> {
+        match &self.exchange.origin {
+            Origin::Query(query) => Some(query.hash),
+            Origin::Unfit(unfit) => Some(unfit.hash),
+            Origin::Reply => None,
+        }
+    }
+
+    fn changed_original(&self) -> PathBuf {
+        self.site.places.changed_original(&self.exchange.route, self.exchange.id)
     }
 
     /// Where the claimed original may lie.
@@ -176,6 +192,21 @@ impl<C: Connect> Work<C> {
             Origin::Reply => return Vec::new(),
         };
         self.site.spools().iter().map(|spool| spool.join(spool_name)).collect()
+    }
+}
+
+/// Removes an original whose every byte was copied. One that a writer has gone on with is kept beside the copy, or where
+/// it is if that is another file system.
+fn put_away(disk: &dyn Disk, original: &Path, copied: Option<ContentHash>, changed: &Path) -> io::Result<()> {
+    match read_bounded(disk, original, QUERY_SIZE_MAX) {
+        Ok(content) if Some(ContentHash::of(&content)) == copied => return disk.remove(original),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(_) | Err(_) => {}
+    }
+    warn!(kept = %changed.display(), "the original was written to after it was copied, it is kept");
+    match disk.rename(original, changed) {
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices => Ok(()),
+        renamed => renamed,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FILES_SHOWN_MAX, Live, Office};
+use super::{FILES_SHOWN_MAX, Live, Office, SHOWN_OF_EACH_MAX};
 use crate::config::ExchangeSettings;
 use crate::domain::exchange::{Book, Exchange, Origin, State};
 use crate::domain::identity::{ExchangeName, Route};
@@ -81,6 +81,7 @@ impl Office {
                     true => BTreeMap::new(),
                     false => book.of_route(&route).filter_map(refused_name_and_reason).collect(),
                 };
+                let mut of_route = Vec::new();
                 for name in &names {
                     // A sentence without its file: that was too large to be copied, and lies elsewhere.
                     let name = match name.strip_suffix(".why.txt") {
@@ -88,12 +89,19 @@ impl Office {
                         Some(of) if names.contains(of) => continue,
                         Some(_) => format!("{name} (the file itself is elsewhere)"),
                     };
-                    if refused.len() < FILES_SHOWN_MAX {
-                        let reason = reasons.get(&name).map(|why| first_sentence(why).to_owned());
-                        let (exchange, municipality) = (exchange.to_string(), municipality.to_string());
-                        refused.push(RefusedFile { exchange, municipality, name, reason });
-                    }
+                    let reason = reasons.get(&name).map(|why| first_sentence(why).to_owned());
+                    let (exchange, municipality) = (exchange.to_string(), municipality.to_string());
+                    of_route.push(RefusedFile { exchange, municipality, name, reason });
                 }
+                // A folder that is not listed to its end holds as many as the journal knows, or more.
+                let is_listed_whole = found.len() < 2 * FILES_SHOWN_MAX;
+                let number = if is_listed_whole { of_route.len() } else { of_route.len().max(reasons.len()) };
+                let more = of_route.first().cloned().filter(|_| number > SHOWN_OF_EACH_MAX).map(|one| RefusedFile {
+                    name: format!("(more: {} others)", number - SHOWN_OF_EACH_MAX),
+                    reason: None,
+                    ..one
+                });
+                refused.extend(of_route.into_iter().take(SHOWN_OF_EACH_MAX).chain(more));
             }
         }
         refused

@@ -1,5 +1,6 @@
-//! From the outboxes to the book: scans, claims one after the other, and what they come to. A file that cannot be
-//! taken is remembered by where it is, shown, and tried again; what is in a spool and in no book is adopted.
+//! From the outboxes to the book: scans, claims one after the other, the municipalities by turns, and what they come
+//! to. A file that cannot be taken is remembered by where it is, shown, and tried again; what is in a spool and in no
+//! book is adopted.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,11 @@ impl<C: Connect> House<C> {
         self.in_outbox.values().flatten().cloned().chain(stuck).chain(unreadable).collect()
     }
 
+    /// When the outboxes are looked into next.
+    pub(super) fn scan_due(&self) -> Instant {
+        self.next_scan.max(self.scan_rests_until)
+    }
+
     /// Looks into the outboxes beside the loop: folders may be large, and disks slow.
     pub(super) fn start_scan(&mut self) {
         if self.busy.contains(&Key::Scan) {
@@ -90,11 +96,14 @@ impl<C: Connect> House<C> {
                 };
                 Ok(outboxes.iter_mut().map(scan).collect())
             });
-            Done::Scanned { scans: scans.await }
+            Done::Scanned { began: now, scans: scans.await }
         });
     }
 
-    pub(super) fn note_scans(&mut self, scans: Result<Vec<(ExchangeName, Scan)>, Setback>) {
+    pub(super) fn note_scans(&mut self, began: Instant, scans: Result<Vec<(ExchangeName, Scan)>, Setback>) {
+        // A flooded folder makes scans long, and asks for another with every file that is taken: half of the time at most.
+        let now = Instant::now();
+        self.scan_rests_until = now + (now - began).min(SCAN_EVERY);
         match scans {
             Ok(scans) => scans.into_iter().for_each(|(exchange, scan)| self.note_scan(exchange, scan)),
             Err(setback) => error!(trouble = %setback, "outboxes cannot be looked into, tried again"),
@@ -106,11 +115,10 @@ impl<C: Connect> House<C> {
         let ripe: HashSet<_> = scan.ripe.iter().map(|ripe| ripe.path.clone()).collect();
         self.stuck
             .retain(|path, stuck| stuck.spooled.is_some() || stuck.route.exchange != exchange || ripe.contains(path));
-        let queued = self.queued();
         for ripe in scan.ripe {
             let rests = self.stuck.get(&ripe.path).is_some_and(|stuck| stuck.again_at > now);
-            if !rests && !queued.contains(&ripe.path) {
-                self.to_take.push_back((exchange.clone(), ToTake::Ripe(ripe)));
+            if !rests {
+                self.to_take.push_back(ToTake::Ripe(ripe));
             }
         }
         if let Some(wait) = scan.look_again_in {
@@ -118,8 +126,9 @@ impl<C: Connect> House<C> {
         }
         self.note_folders(&scan.read, scan.unreadable);
         let former = self.in_outbox.insert(exchange.clone(), scan.waiting);
+        let former: HashSet<&Waiting> = former.iter().flatten().collect();
         for waiting in &self.in_outbox[&exchange] {
-            if !former.as_ref().is_some_and(|former| former.contains(waiting)) {
+            if !former.contains(waiting) {
                 let municipality = waiting.municipality.map(|code| code.to_string());
                 info!(%exchange, municipality, name = %waiting.name, why = %waiting.why, "file waits in the outbox");
             }
@@ -140,10 +149,6 @@ impl<C: Connect> House<C> {
         }
     }
 
-    fn queued(&self) -> HashSet<PathBuf> {
-        self.to_take.iter().map(|(_, next)| next.path()).collect()
-    }
-
     /// Files are claimed one after the other: a second query for a payment date is known by the first one's fact.
     /// The spools are looked into between two claims, so that none is under way.
     pub(super) fn start_intake(&mut self) {
@@ -161,8 +166,8 @@ impl<C: Connect> House<C> {
             return;
         }
         self.queue_what_was_stuck(now);
-        while let Some((exchange, next)) = self.to_take.pop_front() {
-            let from = next.path();
+        while let Some(next) = self.to_take.pop() {
+            let (from, exchange) = (next.path(), next.route().exchange.clone());
             let (Some(kind), site) = (self.site.kinds.get(&exchange).cloned(), self.site.clone()) else {
                 if let ToTake::Spooled(spooled) = next {
                     let why = Setback::Other(format!("exchange `{exchange}` is no longer in the settings"));
@@ -181,13 +186,10 @@ impl<C: Connect> House<C> {
     }
 
     fn queue_what_was_stuck(&mut self, now: Instant) {
-        let queued = self.queued();
-        for (path, stuck) in &self.stuck {
-            if let Some(spooled) = &stuck.spooled
-                && stuck.again_at <= now
-                && !queued.contains(path)
-            {
-                self.to_take.push_back((stuck.route.exchange.clone(), ToTake::Spooled(spooled.clone())));
+        while self.stuck_again_at.first().is_some_and(|(again_at, _)| *again_at <= now) {
+            let Some((_, path)) = self.stuck_again_at.pop_first() else { return };
+            if let Some(Stuck { spooled: Some(spooled), .. }) = self.stuck.get(&path) {
+                self.to_take.push_back(ToTake::Spooled(spooled.clone()));
             }
         }
     }
@@ -199,13 +201,12 @@ impl<C: Connect> House<C> {
             Err(setback) => return error!(trouble = %setback, "spools cannot be read, what was claimed waits there"),
         };
         self.note_folders(&found.read, found.unreadable);
-        let queued = self.queued();
         for spooled in found.files {
             let path = spooled.path();
-            if !self.book.knows(spooled.id) && !self.stuck.contains_key(&path) && !queued.contains(&path) {
+            if !self.book.knows(spooled.id) && !self.stuck.contains_key(&path) && !self.to_take.contains(&path) {
                 info!(exchange = %short_id(spooled.id), municipality = %spooled.route.municipality, "adopted from the spool");
                 // It was claimed before anything that is ripe now.
-                self.to_take.push_front((spooled.route.exchange.clone(), ToTake::Spooled(spooled)));
+                self.to_take.push_front(ToTake::Spooled(spooled));
             }
         }
     }
@@ -251,6 +252,9 @@ impl<C: Connect> House<C> {
 
     fn keep_stuck(&mut self, path: PathBuf, stuck: Stuck) {
         self.next_scan = self.next_scan.min(stuck.again_at);
+        if stuck.spooled.is_some() {
+            self.stuck_again_at.insert((stuck.again_at, path.clone()));
+        }
         self.stuck.insert(path, stuck);
     }
 }

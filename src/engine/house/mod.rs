@@ -9,8 +9,9 @@ mod far_side;
 mod inflow;
 mod people;
 mod retries;
+mod turns;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,6 +41,7 @@ use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use inflow::Stuck;
 use retries::Batch;
+use turns::Turns;
 
 /// After a notification nothing is looked at for so long, so that a burst is one look.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
@@ -79,6 +81,7 @@ enum Done {
         cleared: Result<(), Setback>,
     },
     Scanned {
+        began: Instant,
         scans: Result<Vec<(ExchangeName, Scan)>, Setback>,
     },
     Taken {
@@ -142,6 +145,13 @@ impl ToTake {
             ToTake::Spooled(spooled) => spooled.path(),
         }
     }
+
+    fn route(&self) -> &Route {
+        match self {
+            ToTake::Ripe(ripe) => &ripe.route,
+            ToTake::Spooled(spooled) => &spooled.route,
+        }
+    }
 }
 
 /// A decision that waits for a duty at work.
@@ -180,12 +190,16 @@ pub struct House<C: Connect> {
     passed: Passed,
     /// What could not be fetched, and why.
     fetch_troubles: HashMap<(EndpointName, RemoteName), String>,
-    to_take: VecDeque<(ExchangeName, ToTake)>,
+    to_take: Turns,
     in_outbox: BTreeMap<ExchangeName, Vec<Waiting>>,
     unreadable: HashMap<PathBuf, String>,
     /// Files that could not be taken, by where they are.
     stuck: HashMap<PathBuf, Stuck>,
+    /// When those of them that are in a spool are tried again, the soonest first.
+    stuck_again_at: BTreeSet<(Instant, PathBuf)>,
     next_scan: Instant,
+    /// No scan before this, whoever asks for one: the last one took its time.
+    scan_rests_until: Instant,
     /// The spools are looked into for what was claimed and is in no book.
     next_look_at_spools: Instant,
     /// The journal holds more than the book: nothing may be decided any more.
@@ -225,11 +239,13 @@ impl<C: Connect> House<C> {
             polls,
             passed: Passed::default(),
             fetch_troubles: HashMap::new(),
-            to_take: VecDeque::new(),
+            to_take: Turns::default(),
             in_outbox: BTreeMap::new(),
             unreadable: HashMap::new(),
             stuck: HashMap::new(),
+            stuck_again_at: BTreeSet::new(),
             next_scan: Instant::now(),
+            scan_rests_until: Instant::now(),
             next_look_at_spools: Instant::now(),
             outrun: None,
             started: Instant::now(),
@@ -259,7 +275,7 @@ impl<C: Connect> House<C> {
                 () = self.stop.cancelled() => break,
                 Some(command) = commands.recv() => self.take_command(command).await?,
                 () = tokio::time::sleep_until(wake) => {
-                    if self.next_scan <= Instant::now() {
+                    if self.scan_due() <= Instant::now() {
                         self.start_scan();
                         self.tell_overdue();
                     }
@@ -302,7 +318,7 @@ impl<C: Connect> House<C> {
         let now = Instant::now();
         let soonest = rests.filter(|until| *until > now).chain(polls).chain(outcomes).min();
         // A scan at work is waited for by its end.
-        let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.next_scan };
+        let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.scan_due() };
         soonest.map_or(scan, |soonest| soonest.min(scan))
     }
 
@@ -386,7 +402,7 @@ impl<C: Connect> House<C> {
                     debug!(%endpoint, %name, %setback, "left-overs not cleared, tried again at the next poll");
                 }
             }
-            (Some(Done::Scanned { scans }), _) => self.note_scans(scans),
+            (Some(Done::Scanned { began, scans }), _) => self.note_scans(began, scans),
             (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),

@@ -250,6 +250,7 @@ impl Query {
         let (layout, _) = office.layouts.get(&self.route.exchange).ok_or_else(not_set)?;
         let original_name = self.original_name().unwrap_or_else(|| "query".to_owned());
         let spooled = self.spooled.clone().unwrap_or_else(|| Spooled {
+            claimed_as: None,
             id,
             route: self.route.clone(),
             spool: office.places.spool(),

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -138,7 +139,8 @@ impl<C: Connect> Link<C> {
         mut to_close: mpsc::Receiver<Arc<C::Session>>,
         stop: CancellationToken,
     ) {
-        let (mut attempt, mut failures) = (0, 0);
+        let (mut attempt, mut failures) = (0, 0_u32);
+        let mut not_before = Instant::now();
         let mut told: Vec<String> = Vec::new();
         loop {
             tokio::select! {
@@ -153,14 +155,14 @@ impl<C: Connect> Link<C> {
             if matches!(&*self.line(), Line::Up { .. }) {
                 continue;
             }
-            if failures > 0 {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => break,
-                    () = tokio::time::sleep(backoff(failures, surroundings.share())) => {}
-                }
+            // A try that hung until its deadline has waited enough, and so has one that nobody wanted to repeat.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(not_before) => {}
             }
             attempt += 1;
+            let began = Instant::now();
             let made = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -175,6 +177,7 @@ impl<C: Connect> Link<C> {
                 }
                 Err(trouble) => {
                     failures = failures.saturating_add(1);
+                    not_before = began + backoff(failures, surroundings.share());
                     // One line per kind of trouble, not per try, also where two take turns.
                     let text = trouble.to_string();
                     if told.len() < TOLD_MAX && !told.contains(&text) {

@@ -38,6 +38,8 @@ pub struct Side {
     pub far: Far,
     pub municipalities: Vec<MunicipalityCode>,
     pub poll: &'static str,
+    /// Where the daemon is sent: the server's, or that of a proxy before it.
+    pub port: u16,
     /// The pinned fingerprints.
     pub host_keys: Vec<String>,
     /// More lines for the endpoint's section, and for the exchange's.
@@ -92,6 +94,7 @@ impl Ground {
         self.sides.push(Side {
             municipalities: municipalities.iter().map(|code| code.parse().expect("a code of the table")).collect(),
             poll: "1s",
+            port: far.sshd.port(),
             host_keys: far.sshd.host_keys().iter().map(|key| key.fingerprint()).collect(),
             endpoint_lines: Vec::new(),
             exchange_lines: Vec::new(),
@@ -171,7 +174,7 @@ municipalities = [{codes}]
 {exchange_lines}
 "#,
                 host = sshd.host(),
-                port = sshd.port(),
+                port = side.port,
                 user = sshd.user(),
                 key = sshd.client_key().path.display(),
                 pins = side.host_keys,

@@ -9,6 +9,7 @@ use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
+use crate::domain::patience::backoff;
 use crate::engine::arrivals::{self, Candidate, FetchedReply};
 use crate::engine::carry_out::Setback;
 use crate::engine::snapshot::EndpointLine;
@@ -53,7 +54,15 @@ impl<C: Connect> House<C> {
         else {
             return;
         };
-        poll.due = Some(Instant::now() + settings.poll);
+        poll.failures = if listing.is_ok() { 0 } else { poll.failures.saturating_add(1) };
+        let wait = match &listing {
+            // What is too much for one listing will be so again.
+            Ok(_) | Err(Trouble::GaveUp(_)) => settings.poll,
+            // The link has a backoff of its own, and is to be wanted, or nobody would notice that it is whole again.
+            Err(_) if link.trouble().is_some() => settings.poll.min(backoff(1, self.site.surroundings.share())),
+            Err(_) => settings.poll.min(backoff(poll.failures, self.site.surroundings.share())),
+        };
+        poll.due = Some(Instant::now() + wait);
         let listing = match listing {
             Ok(listing) => listing,
             Err(trouble) => {

@@ -117,6 +117,8 @@ struct Rest {
 #[derive(Default)]
 struct Poll {
     due: Option<Instant>,
+    /// In a row.
+    failures: u32,
     to_fetch: VecDeque<ToFetch>,
     line: Option<EndpointLine>,
 }

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+
 use super::carry_out::{Setback, on_disk};
 use super::point;
 use super::site::{Kind, Site, in_in};
@@ -12,9 +14,11 @@ use crate::domain::envelope::{FileMetadata, TechnicalReceipt};
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, RemoteName, Route, TransferId};
+use crate::domain::layout::NameParts;
+use crate::domain::moment::Moment;
 use crate::domain::reply::ReplyReader;
 use crate::durable::Stream;
-use crate::transport::{Connect, FarSide, Listed, Listing, RemotePath, Trouble};
+use crate::transport::{Connect, FarSide, Folder, Listed, Listing, RemotePath, Trouble};
 
 /// Keep a file under 2 GB, says the platform.
 pub const REPLY_SIZE_MAX: u64 = 2_000_000_000;
@@ -30,6 +34,15 @@ const PASSED_MAX: usize = 10_000;
 
 /// What could not be taken is read again after so many polls: it may have been caught while it was written.
 const LOOK_AGAIN_AFTER_POLLS: u32 = 10;
+
+/// Entries of IN that one listing takes in.
+const LISTED_MAX: usize = 500_000;
+
+/// Where IN cannot be listed: so many of the latest days may stand in the name of a reply, and so many names are asked
+/// for, so many at once.
+const EXPECTED_DAYS: usize = 7;
+const EXPECTED_MAX: usize = 2_000;
+const ASKED_AT_ONCE: usize = 16;
 
 const RECEIPT: &str = ".sftpreceipt";
 const METADATA: &str = ".metadata";
@@ -168,6 +181,67 @@ pub fn reply_route<C: Connect>(kinds: &[Arc<Kind<C>>], name: &str) -> Option<Rou
     })
 }
 
+/// The names of files that exchanges of these kinds wait for, and that may lie in IN by now: receipts, and replies by
+/// the names of their layouts, each with its metadata. Not all replies: one may come under another name.
+pub fn expected<C: Connect>(kinds: &[Arc<Kind<C>>], book: &Book, now: Moment) -> Vec<RemoteName> {
+    let mut names = Vec::new();
+    for exchange in book.open() {
+        let kind = kinds.iter().find(|kind| kind.name == exchange.route.exchange);
+        let (Some(kind), Some(query), Some(submitted)) = (kind, exchange.query(), exchange.submitted_at) else {
+            continue;
+        };
+        if exchange.receipts.is_empty() {
+            names.extend(query.remote_name.with_suffix(RECEIPT));
+        }
+        if !exchange.arrivals.is_empty() {
+            continue;
+        }
+        let (first, last) = (submitted.date_in_copenhagen(), now.date_in_copenhagen());
+        let days = std::iter::successors(Some(last), |day| day.yesterday().ok()).take_while(|day| *day >= first);
+        for date in days.take(EXPECTED_DAYS) {
+            let parts =
+                NameParts { municipality: exchange.route.municipality, date, delivery: query.delivery, copy: 1 };
+            let Ok(reply) = kind.reply.file_name().compose(&parts) else { continue };
+            names.extend(reply.with_suffix(METADATA));
+            names.push(reply);
+        }
+        if names.len() >= EXPECTED_MAX {
+            break;
+        }
+    }
+    names
+}
+
+/// What a look into IN came to.
+#[derive(Debug)]
+pub struct Looked {
+    pub listing: Result<Listing, Trouble>,
+    /// Where IN can be reached and not be listed: which of the expected files are there.
+    pub expected: Listing,
+}
+
+/// Lists IN; where the far side refuses that, or does not come to an end, asks for the expected files by name.
+pub async fn look<S: FarSide>(session: &S, expected: Vec<RemoteName>) -> Looked {
+    let listing = session.list(Folder::In, LISTED_MAX).await;
+    let mut found = Listing::default();
+    if matches!(listing, Err(Trouble::Refused(_) | Trouble::GaveUp(_))) {
+        let sizes = futures_util::stream::iter(expected).map(async |name| {
+            let size = session.size(&in_in(&name)).await;
+            (name, size)
+        });
+        let mut sizes = std::pin::pin!(sizes.buffered(ASKED_AT_ONCE));
+        while let Some((name, size)) = sizes.next().await {
+            match size {
+                Ok(size) => found.files.push(Listed { name, size }),
+                Err(Trouble::Missing) => {}
+                // There is no folder, or no session any more.
+                Err(_) => break,
+            }
+        }
+    }
+    Looked { listing, expected: found }
+}
+
 /// What became of a candidate.
 #[derive(Debug)]
 pub enum FetchedReply {
@@ -220,7 +294,11 @@ pub async fn fetch_reply<C: Connect>(
         // Left behind, or put back; if the bytes are others, it is a reply like any other.
         Some((known, true)) => match remove_reply(lease.session.as_ref(), known).await {
             Ok(Removed::Gone) => return Ok(FetchedReply::Known),
-            Ok(Removed::Left) => {}
+            Ok(Removed::Unlike) => {}
+            // Fetching it once more would not make it go.
+            Ok(kept @ Removed::Kept(_)) => {
+                return Ok(kept.why_kept().map_or(FetchedReply::Known, FetchedReply::Unusable));
+            }
             Err(trouble) => {
                 kind.link.note(&lease, &trouble);
                 return Err(trouble.into());
@@ -327,18 +405,30 @@ pub fn metadata_name(reply: &RemoteName) -> Option<RemoteName> {
 }
 
 /// What became of a file that was to be removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
     Gone,
-    /// It is not what the archive holds, or may not be removed.
-    Left,
+    /// It is not what the archive holds.
+    Unlike,
+    /// The far side does not let it be read or removed, in its words.
+    Kept(String),
+}
+
+impl Removed {
+    /// Why a file of a story that is at its end is still there, if it is not somebody else's.
+    pub fn why_kept(self) -> Option<String> {
+        match self {
+            Removed::Kept(why) => Some(format!("its story is at its end, and it may not be removed there: {why}")),
+            Removed::Gone | Removed::Unlike => None,
+        }
+    }
 }
 
 /// Removes a reply and its metadata from IN, in this order, if they are what the archive holds: by transfer id, size
 /// and hash. A reply that took its place meanwhile is left.
 pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<Removed, Trouble> {
     let (data, Some(metadata_name)) = (in_in(&arrival.name), metadata_name(&arrival.name)) else {
-        return Ok(Removed::Left);
+        return Ok(Removed::Unlike);
     };
     let metadata = in_in(&metadata_name);
     let mut bytes = Vec::new();
@@ -347,25 +437,27 @@ pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<
         Err(Trouble::Missing) => {
             return match session.size(&data).await {
                 Err(Trouble::Missing) => Ok(Removed::Gone),
-                size => size.map(|_| Removed::Left),
+                size => size.map(|_| Removed::Unlike),
             };
         }
-        Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => return Ok(Removed::Left),
+        Err(Trouble::GaveUp(_)) => return Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => return Ok(Removed::Kept(why)),
         Err(trouble) => return Err(trouble),
     }
     if FileMetadata::read(&bytes).map(|metadata| metadata.transfer) != Ok(arrival.transfer) {
-        return Ok(Removed::Left);
+        return Ok(Removed::Unlike);
     }
     let mut digest = Stream::digest_only();
     match session.read(&data, arrival.size, &mut digest).await {
         Ok(_) if digest.digest() == *arrival.hash.as_bytes() => {}
         Err(Trouble::Missing) => return remove(session, &metadata).await,
-        Ok(_) | Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => return Ok(Removed::Left),
+        Ok(_) | Err(Trouble::GaveUp(_)) => return Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => return Ok(Removed::Kept(why)),
         Err(trouble) => return Err(trouble),
     }
     match remove(session, &data).await? {
         Removed::Gone => remove(session, &metadata).await,
-        Removed::Left => Ok(Removed::Left),
+        left => Ok(left),
     }
 }
 
@@ -379,7 +471,8 @@ pub async fn remove_receipt<S: FarSide>(
     match session.read(&in_in(name), XML_SIZE_MAX, &mut bytes).await {
         Ok(_) if read.contains(&ContentHash::of(&bytes)) => remove(session, &in_in(name)).await,
         Err(Trouble::Missing) => Ok(Removed::Gone),
-        Ok(_) | Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => Ok(Removed::Left),
+        Ok(_) | Err(Trouble::GaveUp(_)) => Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => Ok(Removed::Kept(why)),
         Err(trouble) => Err(trouble),
     }
 }
@@ -388,7 +481,7 @@ pub async fn remove_receipt<S: FarSide>(
 pub async fn remove<S: FarSide>(session: &S, path: &RemotePath) -> Result<Removed, Trouble> {
     match session.remove(path).await {
         Ok(()) | Err(Trouble::Missing) => Ok(Removed::Gone),
-        Err(Trouble::Refused(_)) => Ok(Removed::Left),
+        Err(Trouble::Refused(why)) => Ok(Removed::Kept(why)),
         Err(trouble) => Err(trouble),
     }
 }
@@ -398,9 +491,8 @@ pub async fn clear_receipt<C: Connect>(
     link: &super::link::Link<C>,
     name: &RemoteName,
     read: ContentHash,
-) -> Result<(), Setback> {
+) -> Result<Removed, Setback> {
     let lease = link.lease().await?;
     let removed = remove_receipt(lease.session.as_ref(), name, &[read]).await;
-    removed.inspect_err(|trouble| link.note(&lease, trouble))?;
-    Ok(())
+    Ok(removed.inspect_err(|trouble| link.note(&lease, trouble))?)
 }

@@ -198,3 +198,65 @@ impl<C: Connect> Link<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::sftp::SftpSession;
+
+    /// As long as a handshake may take.
+    const STALL: Duration = Duration::from_secs(20);
+
+    /// A server that does not answer; each try is noted when it begins.
+    struct Unanswered {
+        stall: Duration,
+        tries: mpsc::UnboundedSender<Instant>,
+    }
+
+    impl Connect for Unanswered {
+        type Session = SftpSession;
+
+        async fn connect(&self) -> Result<SftpSession, Trouble> {
+            self.tries.send(Instant::now()).unwrap();
+            tokio::time::sleep(self.stall).await;
+            Err(Trouble::Unreachable("nobody there".into()))
+        }
+    }
+
+    /// The longest time between the end of a try and the beginning of the next, where somebody always wants one and the
+    /// dice fall as badly as they can.
+    async fn longest_rest(stall: Duration) -> Duration {
+        let (tries, mut tried) = mpsc::unbounded_channel();
+        let surroundings = Surroundings::new(|| jiff::Timestamp::UNIX_EPOCH.into(), || u64::MAX);
+        let stop = CancellationToken::new();
+        let (link, task) = Link::new("hub".parse().unwrap(), Unanswered { stall, tries }, surroundings, stop.clone());
+        let task = tokio::spawn(task);
+        for _ in 0..12 {
+            assert!(link.lease().await.is_err());
+        }
+        stop.cancel();
+        task.await.unwrap();
+        drop(link);
+        let mut longest = Duration::ZERO;
+        let mut last_end = tried.recv().await.unwrap() + stall;
+        while let Some(began) = tried.recv().await {
+            longest = longest.max(began - last_end);
+            last_end = began + stall;
+        }
+        longest
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_hung_until_its_deadline_is_repeated_at_once() {
+        assert!(longest_rest(STALL).await < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_at_once_is_asked_again_within_20_s() {
+        let longest = longest_rest(Duration::ZERO).await;
+
+        assert!((Duration::from_secs(19)..Duration::from_secs(21)).contains(&longest), "{longest:?}");
+    }
+}

@@ -53,6 +53,13 @@ impl Daemon {
         });
     }
 
+    /// The most memory that it has ever held, in KiB.
+    pub fn memory_peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.trim().parse().ok()).expect("the kernel tells it")
+    }
+
     pub fn has_ended(&mut self) -> bool {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().expect("it is our child");

@@ -20,7 +20,7 @@ use sluse::domain::query::{QueryOrder, compose_query};
 use sluse::engine::control::{Answer, Request};
 use sluse::engine::decide::{Ask, Verdict};
 use sluse::engine::offline::fold;
-use sluse::engine::snapshot::HeldItem;
+use sluse::engine::snapshot::{EndpointLine, HeldItem};
 use sluse::outbox::Waiting;
 use sluse::store::{Body, Question, Reading, SqliteReader};
 use tempfile::TempDir;
@@ -406,6 +406,29 @@ municipalities = [{codes}]
     pub fn waiting(&self) -> Vec<Waiting> {
         match self.ask(&Request::Status) {
             Answer::Status(snapshot) => snapshot.outbox,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// What keeps a municipality's foremost exchange from its next step, as `status` says it.
+    pub fn trouble_of(&self, municipality: MunicipalityCode) -> Option<String> {
+        match self.ask(&Request::Status) {
+            Answer::Status(snapshot) => {
+                let route = snapshot.routes.iter().find(|route| route.municipality == municipality)?;
+                route.foremost()?.trouble.clone()
+            }
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// What keeps the daemon from listing IN of an endpoint, as `status` says it, and what lies there and is not taken.
+    pub fn endpoint_line(&self, side: usize) -> EndpointLine {
+        match self.ask(&Request::Status) {
+            Answer::Status(snapshot) => {
+                let name = format!("hub-{side}");
+                let found = snapshot.endpoints.into_iter().find(|endpoint| endpoint.name.to_string() == name);
+                found.expect("every endpoint is told of")
+            }
             answer => panic!("{answer:?}"),
         }
     }

@@ -1,6 +1,8 @@
 //! What comes in: one listing per poll and endpoint for all its routes, then receipts and replies, and the
 //! clearing of what is done with.
 
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -10,16 +12,13 @@ use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
 use crate::domain::patience::backoff;
-use crate::engine::arrivals::{self, Candidate, FetchedReply};
+use crate::engine::arrivals::{self, Candidate, FetchedReply, Looked};
 use crate::engine::carry_out::Setback;
 use crate::engine::snapshot::EndpointLine;
-use crate::transport::{Connect, FarSide, Folder, Listed, Listing, Trouble};
+use crate::transport::{Connect, Listed, Listing, Trouble};
 
 /// Files fetched at once, per endpoint.
 const FETCHES_MAX: usize = 32;
-
-/// Entries of IN that one listing takes in.
-const LISTED_MAX: usize = 500_000;
 
 impl<C: Connect> House<C> {
     pub(super) fn start_polls(&mut self) {
@@ -35,20 +34,24 @@ impl<C: Connect> House<C> {
         for endpoint in due {
             let Some((_, link)) = self.site.endpoints.get(&endpoint) else { continue };
             let link = link.clone();
+            let now = self.site.surroundings.now();
+            let expected = arrivals::expected(&self.site.kinds_of(&endpoint), &self.book, now);
             self.spawn(Key::List(endpoint.clone()), async move {
-                let listing = match link.lease().await {
+                let looked = match link.lease().await {
                     Ok(lease) => {
-                        let listing = lease.session.list(Folder::In, LISTED_MAX).await;
-                        listing.inspect_err(|trouble| link.note(&lease, trouble))
+                        let looked = arrivals::look(lease.session.as_ref(), expected).await;
+                        let _ = looked.listing.as_ref().inspect_err(|trouble| link.note(&lease, trouble));
+                        looked
                     }
-                    Err(trouble) => Err(trouble),
+                    Err(trouble) => Looked { listing: Err(trouble), expected: Listing::default() },
                 };
-                Done::Listed { endpoint, listing }
+                Done::Listed { endpoint, looked }
             });
         }
     }
 
-    pub(super) fn note_listing(&mut self, endpoint: &EndpointName, listing: Result<Listing, Trouble>) {
+    pub(super) fn note_listing(&mut self, endpoint: &EndpointName, looked: Looked) {
+        let Looked { listing, expected } = looked;
         let kinds = self.site.kinds_of(endpoint);
         let (Some(poll), Some((settings, link))) = (self.polls.get_mut(endpoint), self.site.endpoints.get(endpoint))
         else {
@@ -71,6 +74,10 @@ impl<C: Connect> House<C> {
                     warn!(%endpoint, %trouble, "IN could not be listed");
                 }
                 line.trouble = Some(trouble.to_string());
+                if !expected.files.is_empty() {
+                    let sorted = arrivals::sort(endpoint, &kinds, &self.book, &expected, &mut self.passed);
+                    poll.to_fetch = to_fetch(sorted);
+                }
                 return;
             }
         };
@@ -91,8 +98,7 @@ impl<C: Connect> House<C> {
                 warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
             }
         }
-        let wanted = sorted.receipts.into_iter().map(ToFetch::Receipt);
-        poll.to_fetch = wanted.chain(sorted.replies.into_iter().map(ToFetch::Reply)).collect();
+        poll.to_fetch = to_fetch(sorted);
     }
 
     pub(super) fn start_fetches(&mut self) {
@@ -230,7 +236,7 @@ impl<C: Connect> House<C> {
         };
         if exchange.receipts.iter().any(|read| read.name == name && read.hash == hash) {
             if exchange.state.is_final() {
-                self.clear(endpoint.clone(), name, hash);
+                self.clear(endpoint.clone(), Listed { name, size }, hash);
             }
             return;
         }
@@ -243,14 +249,20 @@ impl<C: Connect> House<C> {
         self.pending.push((exchange.id, fact));
     }
 
-    fn clear(&mut self, endpoint: EndpointName, name: RemoteName, hash: ContentHash) {
-        let key = Key::Clear(endpoint.clone(), name.clone());
+    fn clear(&mut self, endpoint: EndpointName, receipt: Listed, hash: ContentHash) {
+        let key = Key::Clear(endpoint.clone(), receipt.name.clone());
         let Some((_, link)) = self.site.endpoints.get(&endpoint).cloned() else { return };
         if !self.busy.contains(&key) {
             self.spawn(key, async move {
-                let cleared = arrivals::clear_receipt(&link, &name, hash).await;
-                Done::Cleared { endpoint, name, cleared }
+                let cleared = arrivals::clear_receipt(&link, &receipt.name, hash).await;
+                Done::Cleared { endpoint, receipt, cleared }
             });
         }
     }
+}
+
+/// Receipts first: they are small, and may be all that an exchange waits for.
+fn to_fetch(sorted: arrivals::Sorted) -> VecDeque<ToFetch> {
+    let receipts = sorted.receipts.into_iter().map(ToFetch::Receipt);
+    receipts.chain(sorted.replies.into_iter().map(ToFetch::Reply)).collect()
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use super::arrivals::{Candidate, FetchedReply, Passed};
+use super::arrivals::{Candidate, FetchedReply, Looked, Passed, Removed};
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::intake::{NotTaken, Spools, Taken};
@@ -57,7 +57,7 @@ enum Done {
     },
     Listed {
         endpoint: EndpointName,
-        listing: Result<Listing, Trouble>,
+        looked: Looked,
     },
     Reply {
         endpoint: EndpointName,
@@ -71,8 +71,8 @@ enum Done {
     },
     Cleared {
         endpoint: EndpointName,
-        name: RemoteName,
-        cleared: Result<(), Setback>,
+        receipt: Listed,
+        cleared: Result<Removed, Setback>,
     },
     Scanned {
         scans: Result<Vec<(ExchangeName, Scan)>, Setback>,
@@ -360,20 +360,26 @@ impl<C: Connect> House<C> {
             (None, Some(Key::Duty(id))) => {
                 self.note_duty(id, Setback::Other("its task ended abnormally".into()).into());
             }
-            (Some(Done::Listed { endpoint, listing }), _) => self.note_listing(&endpoint, listing),
+            (Some(Done::Listed { endpoint, looked }), _) => self.note_listing(&endpoint, looked),
             (Some(Done::Reply { endpoint, candidate, fetched }), _) => self.note_reply(&endpoint, candidate, fetched),
             (Some(Done::Receipt { endpoint, listed, read }), _) => self.note_receipt(&endpoint, listed, read),
-            (Some(Done::Cleared { endpoint, name, cleared }), _) => {
-                if let Err(setback) = cleared {
-                    debug!(%endpoint, %name, %setback, "left-overs not cleared, tried again at the next poll");
+            (Some(Done::Cleared { endpoint, receipt, cleared }), _) => match cleared {
+                Ok(removed) => {
+                    if let Some(why) = removed.why_kept() {
+                        self.passed.note(&endpoint, &receipt.name, (receipt.size, 0), Some(why));
+                    }
                 }
-            }
+                Err(setback) => {
+                    debug!(%endpoint, name = %receipt.name, %setback, "left-overs not cleared, tried again at the next poll");
+                }
+            },
             (Some(Done::Scanned { scans }), _) => self.note_scans(scans),
             (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
             (None, Some(Key::List(endpoint))) => {
-                self.note_listing(&endpoint, Err(Trouble::Unreachable("its task ended abnormally".into())));
+                let listing = Err(Trouble::Unreachable("its task ended abnormally".into()));
+                self.note_listing(&endpoint, Looked { listing, expected: Listing::default() });
             }
             (None, Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Connect(_)) | None) => {}
         }

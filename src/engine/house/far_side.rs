@@ -12,8 +12,9 @@ use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
 use crate::domain::patience::backoff;
-use crate::engine::arrivals::{self, Candidate, FetchedReply, Looked};
+use crate::engine::arrivals::{self, Candidate, FetchedReply};
 use crate::engine::carry_out::Setback;
+use crate::engine::look::{Looked, expected, look};
 use crate::engine::snapshot::EndpointLine;
 use crate::transport::{Connect, Listed, Listing, Trouble};
 
@@ -35,11 +36,11 @@ impl<C: Connect> House<C> {
             let Some((_, link)) = self.site.endpoints.get(&endpoint) else { continue };
             let link = link.clone();
             let now = self.site.surroundings.now();
-            let expected = arrivals::expected(&self.site.kinds_of(&endpoint), &self.book, now);
+            let wanted = expected(&self.site.kinds_of(&endpoint), &self.book, now);
             self.spawn(Key::List(endpoint.clone()), async move {
                 let looked = match link.lease().await {
                     Ok(lease) => {
-                        let looked = arrivals::look(lease.session.as_ref(), expected).await;
+                        let looked = look(lease.session.as_ref(), wanted).await;
                         let _ = looked.listing.as_ref().inspect_err(|trouble| link.note(&lease, trouble));
                         looked
                     }

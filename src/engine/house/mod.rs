@@ -20,10 +20,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use super::arrivals::{Candidate, FetchedReply, Looked, Passed, Removed};
+use super::arrivals::{Candidate, FetchedReply, Passed, Removed};
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::intake::{NotTaken, Spools, Taken};
+use super::look::Looked;
 use super::places::short_id;
 use super::site::{Kind, Site};
 use super::snapshot::EndpointLine;

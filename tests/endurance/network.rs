@@ -1,19 +1,14 @@
 //! The daemon and a network that fails it: connections that are cut after any number of bytes, that say nothing, lose one
 //! direction, or crawl. Nothing is lost or sent twice, whoever travels by another endpoint notices nothing, and half a
 //! minute after the network is whole again, so is everything.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the functions that tests share may fail them")]
-
-mod rig;
 
 use std::time::{Duration, Instant};
 
-use rig::{
+use crate::HEALED_WITHIN;
+use crate::rig::{
     Chapter, Daemon, Direction, FarPlan, Ground, Pause, Proxy, Row, in_each, payment_date, record, until, until_within,
 };
 use sluse::domain::municipality::MunicipalityCode;
-
-/// From the server's health to the end of what it held up.
-const HEALED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A proxy before the server of this side, and the daemon sent to it.
 fn proxy_before(ground: &mut Ground, side: usize) -> Proxy {
@@ -114,7 +109,9 @@ fn a_connection_that_is_cut_after_any_number_of_bytes_only_delays_the_round() {
         // A round that found everything at once takes fewer bytes than the one that was measured.
         assert!(missed <= cuts.len() / 4, "{missed} of {} cuts did not come", cuts.len());
         let fault = "the connection cut after a number of bytes, all over a round";
-        record(&Row { tried, ..ground.came_of(Chapter::Processes, fault) });
+        let row = Row { tried, ..ground.came_of(Chapter::Processes, fault) };
+        assert_eq!((row.lost, row.doubled), (0, 0));
+        record(&row);
     });
 }
 
@@ -226,6 +223,24 @@ fn half_a_minute_after_the_network_is_whole_so_is_the_round_and_nobody_else_has_
         ground.assert_once(held_up, 1);
         ground.assert_once(beside, 1);
         assert_eq!(connections(&daemon, 1), 1, "the endpoint that nothing happened to");
-        record(&ground.came_of(Chapter::Processes, trouble.in_words()));
+        let row = ground.came_of(Chapter::Processes, trouble.in_words());
+        assert_eq!((row.lost, row.doubled), (0, 0));
+        record(&row);
     });
+}
+
+#[test]
+fn a_server_that_is_back_is_looked_into_within_half_a_minute_however_seldom_that_is_done() {
+    // Given a daemon that has nothing to do, looks into IN once an hour, and could not
+    let mut ground = Ground::lay(&[BESIDE], FarPlan::default());
+    ground.sides[0].poll = "1h";
+    let proxy = proxy_before(&mut ground, 0);
+    proxy.refuse();
+    let mut daemon = ground.start();
+    daemon.until_said("far side not reachable");
+
+    proxy.heal();
+
+    until_within(HEALED_WITHIN, "IN to be looked into", || ground.endpoint_line(0).listed_at);
+    assert_eq!(ground.endpoint_line(0).trouble, None);
 }

@@ -1,23 +1,17 @@
 //! The daemon and servers that cannot do, or will not let it do, what it would like: without some request, read-only,
 //! full, without a folder, with a folder that is too full to be listed. Each round ends, by another way or once the
 //! server is as it should be, and meanwhile Sluse says what it waits for.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "the functions that tests share may fail them")]
-
-mod rig;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use crate::HEALED_WITHIN;
+use crate::rig::{Chapter, Daemon, FarPlan, Ground, Pause, Plan, in_each, payment_date, record, until, until_within};
 use notify::event::AccessKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use rig::{Chapter, Daemon, FarPlan, Ground, Pause, Plan, in_each, payment_date, record, until, until_within};
 use sluse::domain::exchange::Fact;
-
-/// From the server's health to the end of what it held up.
-const HEALED_WITHIN: Duration = Duration::from_secs(30);
 
 fn refusing(refused_requests: &[&'static str]) -> Plan {
     Plan { refused_requests: refused_requests.to_vec(), ..Plan::default() }

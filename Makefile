@@ -1,13 +1,15 @@
 # What to do with this project, one word each. `make demo` and `make test` do their own set-up.
 
-.PHONY: demo test soak build lint setup
+.PHONY: demo test evidence soak build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
 
-# Most tests wait for somebody else, a server or the daemon: more of them at once than there are cores.
 test: setup lint ## everything that is tested without systemd, Docker or a browser
-	RUST_TEST_THREADS=4 cargo test --locked
+	tests/whole
+
+evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
+	tests/whole docs/evidence.md
 
 soak:            ## for a whole night: kills, connections cut at every byte, seeded runs of the simulation
 	SLUSE_KILLS=5000 cargo test --locked --test endurance kills -- --nocapture

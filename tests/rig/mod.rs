@@ -9,9 +9,11 @@ pub mod evidence;
 mod far;
 mod house;
 mod keys;
+pub mod leaks;
 mod pause;
 mod proxy;
 mod sshd;
+mod users;
 mod wait;
 
 pub use cases::in_each;
@@ -23,4 +25,5 @@ pub use keys::{KeyFile, KeyFormat, KeyType};
 pub use pause::{Held, Pause};
 pub use proxy::{Direction, Proxy};
 pub use sshd::{Plan, Sshd};
+pub use users::User;
 pub use wait::{let_pass, until, until_async, until_within};

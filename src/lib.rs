@@ -35,7 +35,8 @@
 //! 3. One writer owns the business state; others get snapshots. No lock guards it, none is held across an await.
 //! 4. Notifications are hints: the daemon is correct, only slower, if the watcher never fires.
 //! 5. A library error from SFTP is classified once, at the call, into what may be concluded.
-//! 6. A listing is compared with the journal, never with a timestamp.
+//! 6. A listing is compared with the journal, never with a timestamp. Where there is none to be had, the expected
+//!    files are asked for by name.
 //! 7. Everything has an end: channels are bounded, reads limited, every remote request has a deadline, every retry
 //!    a point where a person is named.
 //! 8. A route is an exchange and a municipality. One route's trouble is not another's; one endpoint's frozen

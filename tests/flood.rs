@@ -111,7 +111,7 @@ fn a_flood_in_one_outbox_is_handled_to_the_last_file_and_delays_nobody_else() {
     assert!(lines_of_status(&ground) < LINES_MAX);
     let refused = status(&ground).refused;
     assert!(refused.last().unwrap().name.contains(&format!("{} others", flood - 10)), "{:?}", refused.last());
-    let memory = daemon.memory_peak_kib();
+    let memory = daemon.memory_peak() >> 10;
     eprintln!(
         "{flood} files: claimed after {claimed:?}, handled after {took:?}, memory at most {memory} KiB, {done:?}"
     );

@@ -47,7 +47,7 @@ async fn hub(kind: &str) -> Running {
     let listen = "127.0.0.1:0".parse().unwrap();
     let hub = Hub::open(HubSettings {
         users: [(user("KY"), vec![client_key.public_key().clone()]), (user("UDK"), vec![])].into(),
-        server: Some(ServerSettings { listen, host_key: Some(host_key) }),
+        server: Some(ServerSettings { listen, host_key: Some(host_key), endless_listing: false }),
         pass_interval: Duration::from_millis(20),
         ..HubSettings::over(place.path().join("root"))
     })

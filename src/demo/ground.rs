@@ -92,7 +92,7 @@ impl Ground {
         let mut settings = HubSettings::over(self.folder.join("hub"));
         settings.users.insert(USER.parse()?, vec![self.key.public_key().clone()]);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        settings.server = Some(ServerSettings { listen, host_key: None });
+        settings.server = Some(ServerSettings { listen, host_key: None, endless_listing: false });
         settings.debitor = Some(DebitorSettings { book: self.agreements, ..DebitorSettings::of(DEBITOR.parse()?) });
         settings.foreign = true;
         Ok(settings)

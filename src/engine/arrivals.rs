@@ -34,8 +34,8 @@ const PASSED_MAX: usize = 10_000;
 /// What could not be taken is read again after so many polls: it may have been caught while it was written.
 const LOOK_AGAIN_AFTER_POLLS: u32 = 10;
 
-pub(super) const RECEIPT: &str = ".sftpreceipt";
-pub(super) const METADATA: &str = ".metadata";
+pub const RECEIPT: &str = ".sftpreceipt";
+pub const METADATA: &str = ".metadata";
 
 /// A reply that may be ours: by its name, and with metadata beside it.
 #[derive(Clone, Debug, PartialEq)]
@@ -250,7 +250,11 @@ pub async fn fetch_reply<C: Connect>(
         // Left behind, or put back; if the bytes are others, it is a reply like any other.
         Some((known, true)) => match remove_reply(lease.session.as_ref(), known).await {
             Ok(Removed::Gone) => return Ok(FetchedReply::Known),
-            Ok(Removed::Left) => {}
+            Ok(Removed::Unlike) => {}
+            // Fetching it once more would not make it go.
+            Ok(kept @ Removed::Kept(_)) => {
+                return Ok(kept.why_kept().map_or(FetchedReply::Known, FetchedReply::Unusable));
+            }
             Err(trouble) => {
                 kind.link.note(&lease, &trouble);
                 return Err(trouble.into());
@@ -397,18 +401,30 @@ pub fn metadata_name(reply: &RemoteName) -> Option<RemoteName> {
 }
 
 /// What became of a file that was to be removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
     Gone,
-    /// It is not what the archive holds, or may not be removed.
-    Left,
+    /// It is not what the archive holds.
+    Unlike,
+    /// The far side does not let it be read or removed, in its words.
+    Kept(String),
+}
+
+impl Removed {
+    /// Why a file of a story that is at its end is still there, if it is not somebody else's.
+    pub fn why_kept(self) -> Option<String> {
+        match self {
+            Removed::Kept(why) => Some(format!("its story is at its end, and it may not be removed there: {why}")),
+            Removed::Gone | Removed::Unlike => None,
+        }
+    }
 }
 
 /// Removes a reply and its metadata from IN, in this order, if they are what the archive holds: by transfer id, size
 /// and hash. A reply that took its place meanwhile is left.
 pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<Removed, Trouble> {
     let (data, Some(metadata_name)) = (in_in(&arrival.name), metadata_name(&arrival.name)) else {
-        return Ok(Removed::Left);
+        return Ok(Removed::Unlike);
     };
     let metadata = in_in(&metadata_name);
     let mut bytes = Vec::new();
@@ -417,25 +433,27 @@ pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<
         Err(Trouble::Missing) => {
             return match session.size(&data).await {
                 Err(Trouble::Missing) => Ok(Removed::Gone),
-                size => size.map(|_| Removed::Left),
+                size => size.map(|_| Removed::Unlike),
             };
         }
-        Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => return Ok(Removed::Left),
+        Err(Trouble::GaveUp(_)) => return Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => return Ok(Removed::Kept(why)),
         Err(trouble) => return Err(trouble),
     }
     if FileMetadata::read(&bytes).map(|metadata| metadata.transfer) != Ok(arrival.transfer) {
-        return Ok(Removed::Left);
+        return Ok(Removed::Unlike);
     }
     let mut digest = Stream::digest_only();
     match session.read(&data, arrival.size, &mut digest).await {
         Ok(_) if digest.digest() == *arrival.hash.as_bytes() => {}
         Err(Trouble::Missing) => return remove(session, &metadata).await,
-        Ok(_) | Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => return Ok(Removed::Left),
+        Ok(_) | Err(Trouble::GaveUp(_)) => return Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => return Ok(Removed::Kept(why)),
         Err(trouble) => return Err(trouble),
     }
     match remove(session, &data).await? {
         Removed::Gone => remove(session, &metadata).await,
-        Removed::Left => Ok(Removed::Left),
+        left => Ok(left),
     }
 }
 
@@ -449,7 +467,8 @@ pub async fn remove_receipt<S: FarSide>(
     match session.read(&in_in(name), XML_SIZE_MAX, &mut bytes).await {
         Ok(_) if read.contains(&ContentHash::of(&bytes)) => remove(session, &in_in(name)).await,
         Err(Trouble::Missing) => Ok(Removed::Gone),
-        Ok(_) | Err(Trouble::GaveUp(_) | Trouble::Refused(_)) => Ok(Removed::Left),
+        Ok(_) | Err(Trouble::GaveUp(_)) => Ok(Removed::Unlike),
+        Err(Trouble::Refused(why)) => Ok(Removed::Kept(why)),
         Err(trouble) => Err(trouble),
     }
 }
@@ -458,7 +477,7 @@ pub async fn remove_receipt<S: FarSide>(
 pub async fn remove<S: FarSide>(session: &S, path: &RemotePath) -> Result<Removed, Trouble> {
     match session.remove(path).await {
         Ok(()) | Err(Trouble::Missing) => Ok(Removed::Gone),
-        Err(Trouble::Refused(_)) => Ok(Removed::Left),
+        Err(Trouble::Refused(why)) => Ok(Removed::Kept(why)),
         Err(trouble) => Err(trouble),
     }
 }
@@ -468,11 +487,10 @@ pub async fn clear_receipt<C: Connect>(
     link: &super::link::Link<C>,
     name: &RemoteName,
     read: ContentHash,
-) -> Result<(), Setback> {
+) -> Result<Removed, Setback> {
     let lease = link.lease().await?;
     let removed = remove_receipt(lease.session.as_ref(), name, &[read]).await;
-    removed.inspect_err(|trouble| link.note(&lease, trouble))?;
-    Ok(())
+    Ok(removed.inspect_err(|trouble| link.note(&lease, trouble))?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -138,7 +139,8 @@ impl<C: Connect> Link<C> {
         mut to_close: mpsc::Receiver<Arc<C::Session>>,
         stop: CancellationToken,
     ) {
-        let (mut attempt, mut failures) = (0, 0);
+        let (mut attempt, mut failures) = (0, 0_u32);
+        let mut not_before = Instant::now();
         let mut told: Vec<String> = Vec::new();
         loop {
             tokio::select! {
@@ -153,14 +155,14 @@ impl<C: Connect> Link<C> {
             if matches!(&*self.line(), Line::Up { .. }) {
                 continue;
             }
-            if failures > 0 {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => break,
-                    () = tokio::time::sleep(backoff(failures, surroundings.share())) => {}
-                }
+            // A try that hung until its deadline has waited enough, and so has one that nobody wanted to repeat.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(not_before) => {}
             }
             attempt += 1;
+            let began = Instant::now();
             let made = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -175,6 +177,7 @@ impl<C: Connect> Link<C> {
                 }
                 Err(trouble) => {
                     failures = failures.saturating_add(1);
+                    not_before = began + backoff(failures, surroundings.share());
                     // One line per kind of trouble, not per try, also where two take turns.
                     let text = trouble.to_string();
                     if told.len() < TOLD_MAX && !told.contains(&text) {
@@ -193,5 +196,67 @@ impl<C: Connect> Link<C> {
         if let Line::Up { session, .. } = last {
             session.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::sftp::SftpSession;
+
+    /// As long as a handshake may take.
+    const STALL: Duration = Duration::from_secs(20);
+
+    /// A server that does not answer; each try is noted when it begins.
+    struct Unanswered {
+        stall: Duration,
+        tries: mpsc::UnboundedSender<Instant>,
+    }
+
+    impl Connect for Unanswered {
+        type Session = SftpSession;
+
+        async fn connect(&self) -> Result<SftpSession, Trouble> {
+            self.tries.send(Instant::now()).unwrap();
+            let _ = tokio::time::timeout(self.stall, std::future::pending::<()>()).await;
+            Err(Trouble::Unreachable("nobody there".into()))
+        }
+    }
+
+    /// The longest time between the end of a try and the beginning of the next, where somebody always wants one and the
+    /// dice fall as badly as they can.
+    async fn longest_rest(stall: Duration) -> Duration {
+        let (tries, mut tried) = mpsc::unbounded_channel();
+        let surroundings = Surroundings::new(|| jiff::Timestamp::UNIX_EPOCH.into(), || u64::MAX);
+        let stop = CancellationToken::new();
+        let (link, task) = Link::new("hub".parse().unwrap(), Unanswered { stall, tries }, surroundings, stop.clone());
+        let task = tokio::spawn(task);
+        for _ in 0..12 {
+            assert!(link.lease().await.is_err());
+        }
+        stop.cancel();
+        task.await.unwrap();
+        drop(link);
+        let mut longest = Duration::ZERO;
+        let mut last_end = tried.recv().await.unwrap() + stall;
+        while let Some(began) = tried.recv().await {
+            longest = longest.max(began - last_end);
+            last_end = began + stall;
+        }
+        longest
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_hung_until_its_deadline_is_repeated_at_once() {
+        assert!(longest_rest(STALL).await < Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_at_once_is_asked_again_within_20_s() {
+        let longest = longest_rest(Duration::ZERO).await;
+
+        assert!((Duration::from_secs(19)..Duration::from_secs(21)).contains(&longest), "{longest:?}");
     }
 }

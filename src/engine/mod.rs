@@ -13,6 +13,7 @@ pub mod house;
 mod intake;
 pub mod ledger;
 pub mod link;
+mod look;
 pub mod offline;
 pub mod places;
 pub mod point;

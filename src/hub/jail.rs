@@ -35,12 +35,18 @@ pub(super) struct Jail {
     home: PathBuf,
     open: HashMap<String, Open>,
     opened: u64,
+    is_endless: bool,
 }
 
 #[derive(Debug)]
 enum Open {
-    File { file: File, appends: bool },
+    File {
+        file: File,
+        appends: bool,
+    },
     Listing(std::vec::IntoIter<Entry>),
+    /// A listing that has shown so many files of others, and goes on.
+    Endless(u64),
 }
 
 /// What a path names.
@@ -56,7 +62,12 @@ type Answer<T> = Result<T, StatusCode>;
 impl Jail {
     /// `home` is what the user sees as `/`.
     pub fn new(home: PathBuf) -> Jail {
-        Jail { home, open: HashMap::new(), opened: 0 }
+        Jail { home, open: HashMap::new(), opened: 0, is_endless: false }
+    }
+
+    /// From now on a listing of IN never comes to its end, nor to a file that is there.
+    pub fn show_in_without_end(&mut self) {
+        self.is_endless = true;
     }
 
     pub fn open(&mut self, path: &str, flags: OpenFlags) -> Answer<String> {
@@ -73,6 +84,7 @@ impl Jail {
     pub fn list(&mut self, path: &str) -> Answer<String> {
         let entries = match self.place(path)? {
             Place::File(_) => return Err(StatusCode::NoSuchFile),
+            Place::Folder(folder) if self.is_endless && folder.ends_with("IN") => return self.keep(Open::Endless(0)),
             Place::Root => FOLDERS.iter().filter_map(|name| self.entry(name, self.home.join(name))).collect(),
             Place::Folder(folder) => {
                 let names = fs::read_dir(&folder).map_err(status)?.filter_map(Result::ok);
@@ -88,8 +100,15 @@ impl Jail {
 
     /// The next page of a listing, or `Eof`.
     pub fn page(&mut self, handle: &str) -> Answer<Vec<Entry>> {
-        let Some(Open::Listing(entries)) = self.open.get_mut(handle) else { return Err(StatusCode::Failure) };
-        let page: Vec<_> = entries.by_ref().take(NAMES_PER_PAGE).collect();
+        let page: Vec<_> = match self.open.get_mut(handle) {
+            Some(Open::Listing(entries)) => entries.by_ref().take(NAMES_PER_PAGE).collect(),
+            Some(Open::Endless(shown)) => {
+                let first = *shown;
+                *shown += NAMES_PER_PAGE as u64;
+                (first..*shown).map(foreign_entry).collect()
+            }
+            Some(Open::File { .. }) | None => return Err(StatusCode::Failure),
+        };
         if page.is_empty() { Err(StatusCode::Eof) } else { Ok(page) }
     }
 
@@ -104,7 +123,7 @@ impl Jail {
         match self.open.get_mut(handle) {
             Some(Open::File { file, appends: true }) => file.write_all(bytes).map_err(status),
             Some(Open::File { file, appends: false }) => file.write_all_at(bytes, offset).map_err(status),
-            Some(Open::Listing(_)) | None => Err(StatusCode::Failure),
+            Some(Open::Listing(_) | Open::Endless(_)) | None => Err(StatusCode::Failure),
         }
     }
 
@@ -169,7 +188,7 @@ impl Jail {
     fn opened_file(&self, handle: &str) -> Answer<&File> {
         match self.open.get(handle) {
             Some(Open::File { file, .. }) => Ok(file),
-            Some(Open::Listing(_)) | None => Err(StatusCode::Failure),
+            Some(Open::Listing(_) | Open::Endless(_)) | None => Err(StatusCode::Failure),
         }
     }
 
@@ -202,6 +221,13 @@ impl Jail {
             (Some(_), _) => Err(StatusCode::NoSuchFile),
         }
     }
+}
+
+/// One of the files of others that an endless listing shows.
+fn foreign_entry(number: u64) -> Entry {
+    let mode = 0o100_640;
+    let attributes = FileAttributes { size: Some(1), permissions: Some(mode), ..FileAttributes::empty() };
+    Entry::new(format!("OTHER_INTEGRATION_{number:012}.xml"), attributes)
 }
 
 /// A path from `/`, without `.` and `..`; there is nothing above `/`.

@@ -47,6 +47,8 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// None: a new Ed25519 key, which is forgotten with the server.
     pub host_key: Option<PrivateKey>,
+    /// A listing of IN shows other integrations' files, and never comes to its end.
+    pub endless_listing: bool,
 }
 
 /// A server that is bound, but does not answer until [`SftpServer::run`].
@@ -58,6 +60,7 @@ pub struct SftpServer {
     config: Arc<Config>,
     folders: Folders,
     keys: Arc<AuthorizedKeys>,
+    endless_listing: bool,
 }
 
 impl SftpServer {
@@ -79,7 +82,8 @@ impl SftpServer {
             nodelay: true,
             ..Config::default()
         });
-        Ok(SftpServer { listener, address, fingerprint, config, folders, keys: Arc::new(keys) })
+        let endless_listing = settings.endless_listing;
+        Ok(SftpServer { listener, address, fingerprint, config, folders, keys: Arc::new(keys), endless_listing })
     }
 
     /// The address that it listens on, with the real port.
@@ -117,6 +121,7 @@ impl SftpServer {
             let visitor = Visitor {
                 folders: self.folders.clone(),
                 keys: Arc::clone(&self.keys),
+                endless_listing: self.endless_listing,
                 user: None,
                 channels: HashMap::new(),
                 channels_open: 0,
@@ -150,6 +155,7 @@ async fn serve(stream: TcpStream, config: Arc<Config>, visitor: Visitor, end: &C
 struct Visitor {
     folders: Folders,
     keys: Arc<AuthorizedKeys>,
+    endless_listing: bool,
     user: Option<UserName>,
     /// Opened, and not yet asked for a subsystem.
     channels: HashMap<ChannelId, Channel<Msg>>,
@@ -203,7 +209,11 @@ impl Handler for Visitor {
             return session.channel_failure(channel);
         };
         session.channel_success(channel)?;
-        let sftp = Sftp::new(Jail::new(self.folders.home_of(user)), self.sessions.token());
+        let mut jail = Jail::new(self.folders.home_of(user));
+        if self.endless_listing {
+            jail.show_in_without_end();
+        }
+        let sftp = Sftp::new(jail, self.sessions.token());
         let stream = Cut::new(opened.into_stream(), &self.end);
         let config = russh_sftp::server::Config { max_client_packet_len: PACKET_BYTES_MAX };
         russh_sftp::server::run_with_config(stream, sftp, config).await;

@@ -95,7 +95,11 @@ impl HubArgs {
         }
         let server = match self.mailroom_only {
             true => None,
-            false => Some(ServerSettings { listen: self.listen, host_key: self.host_key.map(host_key).transpose()? }),
+            false => Some(ServerSettings {
+                listen: self.listen,
+                host_key: self.host_key.map(host_key).transpose()?,
+                endless_listing: false,
+            }),
         };
         let debitor = (!self.no_debitor).then(|| DebitorSettings {
             book: Book { seed: self.seed, agreements: self.agreements },

@@ -65,13 +65,6 @@ impl Daemon {
         self.ended.is_some()
     }
 
-    /// What it has taken of memory at most, in KiB.
-    pub fn memory_peak_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says it");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
-    }
-
     /// Waits until it ends by itself.
     pub fn wait(&mut self) -> ExitStatus {
         until("the daemon's end", || self.has_ended().then_some(()));

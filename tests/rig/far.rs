@@ -1,6 +1,7 @@
 //! The far side of a ground: a real OpenSSH server, and over the folders that it shows the mailroom and UDK Debitor
 //! of [`sluse::hub`], in a thread of the test. Start with [`Far::start`].
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -9,13 +10,15 @@ use std::time::Duration;
 use jiff::civil::Date;
 use notify::event::{ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use russh::keys::PublicKey;
 use sluse::domain::identity::UserName;
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::hub::book::Book;
 use sluse::hub::debitor::{Debitor, DebitorSettings};
 use sluse::hub::faults::Faults;
 use sluse::hub::ledger::Ledger;
-use sluse::hub::{Hub, HubSettings, HubTrouble};
+use sluse::hub::server::{ServerSettings, SftpServer};
+use sluse::hub::{Folders, Hub, HubSettings, HubTrouble};
 use tokio_util::sync::CancellationToken;
 
 use super::house::sorted_names;
@@ -57,6 +60,24 @@ pub struct Far {
     _witness: RecommendedWatcher,
 }
 
+/// The hub's own SFTP server over the same folders, in a thread of the test: it shows files of others in IN without
+/// end.
+pub struct EndlessServer {
+    pub port: u16,
+    pub fingerprint: String,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for EndlessServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 struct Running {
     stop: CancellationToken,
     thread: JoinHandle<Result<(), HubTrouble>>,
@@ -81,6 +102,26 @@ impl Far {
     /// Lets the hub work, with these faults; one that works already is closed first, and goes on where it was.
     pub fn open_hub(&mut self, faults: &[&'static str]) {
         self.run(faults, false);
+    }
+
+    /// Shows the folders by the hub's own server too, whose listings of IN never end.
+    pub fn serve_without_end(&self) -> EndlessServer {
+        let user: UserName = self.sshd.user().parse().expect("a user's name here is one there");
+        let key = PublicKey::from_openssh(&self.sshd.client_key().public_line()).expect("ssh-keygen writes good keys");
+        let settings =
+            ServerSettings { listen: (Ipv4Addr::LOCALHOST, 0).into(), host_key: None, endless_listing: true };
+        let (folders, stop) = (Folders::new(self.root.clone()), CancellationToken::new());
+        let (end, (bound, is_bound)) = (stop.clone(), mpsc::channel());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = SftpServer::bind(settings, folders, [(user, vec![key])].into()).await.unwrap();
+                bound.send((server.address().port(), server.fingerprint().to_owned())).expect("the test waits for it");
+                server.run(end).await;
+            });
+        });
+        let (port, fingerprint) = is_bound.recv().expect("the server can be bound");
+        EndlessServer { port, fingerprint, stop, thread: Some(thread) }
     }
 
     /// Nobody looks at the folders any more.

@@ -21,7 +21,7 @@ use sluse::domain::query::{QueryOrder, compose_query};
 use sluse::engine::control::{Answer, Request};
 use sluse::engine::decide::{Ask, Verdict};
 use sluse::engine::offline::fold;
-use sluse::engine::snapshot::HeldItem;
+use sluse::engine::snapshot::{EndpointLine, HeldItem};
 use sluse::outbox::Waiting;
 use sluse::store::{Body, Question, Reading, SqliteReader};
 use tempfile::TempDir;
@@ -44,6 +44,8 @@ pub struct Side {
     pub far: Far,
     pub municipalities: Vec<MunicipalityCode>,
     pub poll: &'static str,
+    /// Where the daemon is sent: the server's, or that of a proxy before it.
+    pub port: u16,
     /// The pinned fingerprints.
     pub host_keys: Vec<String>,
     /// More lines for the endpoint's section, and for the exchange's.
@@ -103,6 +105,7 @@ impl Ground {
         self.sides.push(Side {
             municipalities: municipalities.iter().map(|code| code.parse().expect("a code of the table")).collect(),
             poll: "1s",
+            port: far.sshd.port(),
             host_keys: far.sshd.host_keys().iter().map(|key| key.fingerprint()).collect(),
             endpoint_lines: Vec::new(),
             exchange_lines: Vec::new(),
@@ -225,7 +228,7 @@ municipalities = [{codes}]
 {exchange_lines}
 "#,
                 host = sshd.host(),
-                port = sshd.port(),
+                port = side.port,
                 user = sshd.user(),
                 key = sshd.client_key().path.display(),
                 pins = side.host_keys,
@@ -460,6 +463,29 @@ municipalities = [{codes}]
     pub fn waiting(&self) -> Vec<Waiting> {
         match self.ask(&Request::Status) {
             Answer::Status(snapshot) => snapshot.outbox,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// What keeps a municipality's foremost exchange from its next step, as `status` says it.
+    pub fn trouble_of(&self, municipality: MunicipalityCode) -> Option<String> {
+        match self.ask(&Request::Status) {
+            Answer::Status(snapshot) => {
+                let route = snapshot.routes.iter().find(|route| route.municipality == municipality)?;
+                route.foremost()?.trouble.clone()
+            }
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// What keeps the daemon from listing IN of an endpoint, as `status` says it, and what lies there and is not taken.
+    pub fn endpoint_line(&self, side: usize) -> EndpointLine {
+        match self.ask(&Request::Status) {
+            Answer::Status(snapshot) => {
+                let name = format!("hub-{side}");
+                let found = snapshot.endpoints.into_iter().find(|endpoint| endpoint.name.to_string() == name);
+                found.expect("every endpoint is told of")
+            }
             answer => panic!("{answer:?}"),
         }
     }

@@ -30,6 +30,8 @@ pub struct Plan {
     pub host_keys: Vec<KeyType>,
     /// SFTP requests that it refuses, by the names of `sftp-server -Q requests`, such as `posix-rename`.
     pub refused_requests: Vec<&'static str>,
+    /// Whether nothing may be changed there.
+    pub read_only: bool,
     /// More lines for its sshd_config.
     pub lines: Vec<String>,
     /// Where a login lands; None: a folder of the server's own.
@@ -38,7 +40,13 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { host_keys: vec![KeyType::Ed25519], refused_requests: Vec::new(), lines: Vec::new(), root: None }
+        Self {
+            host_keys: vec![KeyType::Ed25519],
+            refused_requests: Vec::new(),
+            read_only: false,
+            lines: Vec::new(),
+            root: None,
+        }
     }
 }
 
@@ -172,6 +180,13 @@ impl Sshd {
         assert!(self.try_start(), "sshd does not start again: {}", self.log());
     }
 
+    /// Stops it and starts it again on the same port, with other requests refused. Keys and folders stay.
+    pub fn restart_as(&mut self, plan: &Plan) {
+        self.stop();
+        fs::write(self.config(), self.configuration(plan)).expect("the temporary directory is ours");
+        self.start_again();
+    }
+
     /// Kills the listener and all sessions, frozen or not, without a farewell.
     pub fn stop(&mut self) {
         // Frozen first: nothing forks while its relatives are looked for.
@@ -294,6 +309,9 @@ impl Sshd {
         let mut sftp = format!("Subsystem sftp internal-sftp -d {}", self.root.display());
         if !plan.refused_requests.is_empty() {
             sftp += &format!(" -P {}", plan.refused_requests.join(","));
+        }
+        if plan.read_only {
+            sftp += " -R";
         }
         lines.push(sftp);
         lines.extend(plan.lines.iter().cloned());

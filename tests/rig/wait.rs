@@ -39,3 +39,8 @@ where
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// Lets a moment pass, and nothing else: for faults that are to come at a random one. Not for waiting for a result.
+pub fn let_pass(moment: Duration) {
+    std::thread::sleep(moment);
+}

@@ -106,13 +106,13 @@ impl<C: Connect> Work<C> {
         }
         self.far(async |session| {
             for arrival in &self.exchange.arrivals {
-                if remove_reply(session, arrival).await? == Removed::Left {
+                if remove_reply(session, arrival).await? != Removed::Gone {
                     left.push(in_in(&arrival.name).to_string());
                 }
             }
             let read: Vec<_> = self.exchange.receipts.iter().map(|receipt| receipt.hash).collect();
             for receipt in &self.exchange.receipts {
-                if remove_receipt(session, &receipt.name, &read).await? == Removed::Left {
+                if remove_receipt(session, &receipt.name, &read).await? != Removed::Gone {
                     left.push(in_in(&receipt.name).to_string());
                 }
             }
@@ -129,7 +129,7 @@ impl<C: Connect> Work<C> {
         path: &RemotePath,
         left: &mut Vec<String>,
     ) -> Result<(), Trouble> {
-        if remove(session, path).await? == Removed::Left {
+        if remove(session, path).await? != Removed::Gone {
             left.push(path.to_string());
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! What comes in: one listing per poll and endpoint for all its routes, then receipts and replies, and the
 //! clearing of what is done with.
 
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -9,16 +11,15 @@ use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
+use crate::domain::patience::backoff;
 use crate::engine::arrivals::{self, Candidate, FetchedReply, Found};
 use crate::engine::carry_out::Setback;
+use crate::engine::look::{Looked, expected, look};
 use crate::engine::snapshot::EndpointLine;
-use crate::transport::{Connect, FarSide, Folder, Listed, Listing, Trouble};
+use crate::transport::{Connect, Listed, Listing, Trouble};
 
 /// Files fetched at once, per endpoint.
 const FETCHES_MAX: usize = 32;
-
-/// Entries of IN that one listing takes in.
-const LISTED_MAX: usize = 500_000;
 
 impl<C: Connect> House<C> {
     pub(super) fn start_polls(&mut self) {
@@ -34,26 +35,38 @@ impl<C: Connect> House<C> {
         for endpoint in due {
             let Some((_, link)) = self.site.endpoints.get(&endpoint) else { continue };
             let link = link.clone();
+            let now = self.site.surroundings.now();
+            let wanted = expected(&self.site.kinds_of(&endpoint), &self.book, now);
             self.spawn(Key::List(endpoint.clone()), async move {
-                let listing = match link.lease().await {
+                let looked = match link.lease().await {
                     Ok(lease) => {
-                        let listing = lease.session.list(Folder::In, LISTED_MAX).await;
-                        listing.inspect_err(|trouble| link.note(&lease, trouble))
+                        let looked = look(lease.session.as_ref(), wanted).await;
+                        let _ = looked.listing.as_ref().inspect_err(|trouble| link.note(&lease, trouble));
+                        looked
                     }
-                    Err(trouble) => Err(trouble),
+                    Err(trouble) => Looked { listing: Err(trouble), expected: Listing::default() },
                 };
-                Done::Listed { endpoint, listing }
+                Done::Listed { endpoint, looked }
             });
         }
     }
 
-    pub(super) fn note_listing(&mut self, endpoint: &EndpointName, listing: Result<Listing, Trouble>) {
+    pub(super) fn note_listing(&mut self, endpoint: &EndpointName, looked: Looked) {
+        let Looked { listing, expected } = looked;
         let kinds = self.site.kinds_of(endpoint);
         let (Some(poll), Some((settings, link))) = (self.polls.get_mut(endpoint), self.site.endpoints.get(endpoint))
         else {
             return;
         };
-        poll.due = Some(Instant::now() + settings.poll);
+        poll.failures = if listing.is_ok() { 0 } else { poll.failures.saturating_add(1) };
+        let wait = match &listing {
+            // What is too much for one listing will be so again.
+            Ok(_) | Err(Trouble::GaveUp(_)) => settings.poll,
+            // The link has a backoff of its own, and is to be wanted, or nobody would notice that it is whole again.
+            Err(_) if link.trouble().is_some() => settings.poll.min(backoff(1, self.site.surroundings.share())),
+            Err(_) => settings.poll.min(backoff(poll.failures, self.site.surroundings.share())),
+        };
+        poll.due = Some(Instant::now() + wait);
         let listing = match listing {
             Ok(listing) => listing,
             Err(trouble) => {
@@ -62,6 +75,10 @@ impl<C: Connect> House<C> {
                     warn!(%endpoint, %trouble, "IN could not be listed");
                 }
                 line.trouble = Some(trouble.to_string());
+                if !expected.files.is_empty() {
+                    let sorted = arrivals::sort(endpoint, &kinds, &self.book, &expected, &mut self.passed);
+                    poll.to_fetch = to_fetch(sorted);
+                }
                 return;
             }
         };
@@ -82,8 +99,7 @@ impl<C: Connect> House<C> {
                 warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
             }
         }
-        let wanted = sorted.receipts.into_iter().map(ToFetch::Receipt);
-        poll.to_fetch = wanted.chain(sorted.replies.into_iter().map(ToFetch::Reply)).collect();
+        poll.to_fetch = to_fetch(sorted);
     }
 
     pub(super) fn start_fetches(&mut self) {
@@ -232,7 +248,7 @@ impl<C: Connect> House<C> {
         };
         if exchange.receipts.iter().any(|read| read.name == name && read.hash == hash) {
             match exchange.state.is_final() {
-                true => self.clear(endpoint.clone(), name, hash),
+                true => self.clear(endpoint.clone(), Listed { name, size }, hash),
                 // It is looked at again before it is removed, when the exchange is tidied.
                 false => self.passed.note(endpoint, &name, (size, 0), Found::AsRead),
             }
@@ -247,14 +263,20 @@ impl<C: Connect> House<C> {
         self.pending.push((exchange.id, fact));
     }
 
-    fn clear(&mut self, endpoint: EndpointName, name: RemoteName, hash: ContentHash) {
-        let key = Key::Clear(endpoint.clone(), name.clone());
+    fn clear(&mut self, endpoint: EndpointName, receipt: Listed, hash: ContentHash) {
+        let key = Key::Clear(endpoint.clone(), receipt.name.clone());
         let Some((_, link)) = self.site.endpoints.get(&endpoint).cloned() else { return };
         if !self.busy.contains(&key) {
             self.spawn(key, async move {
-                let cleared = arrivals::clear_receipt(&link, &name, hash).await;
-                Done::Cleared { endpoint, name, cleared }
+                let cleared = arrivals::clear_receipt(&link, &receipt.name, hash).await;
+                Done::Cleared { endpoint, receipt, cleared }
             });
         }
     }
+}
+
+/// Receipts first: they are small, and may be all that an exchange waits for.
+fn to_fetch(sorted: arrivals::Sorted) -> VecDeque<ToFetch> {
+    let receipts = sorted.receipts.into_iter().map(ToFetch::Receipt);
+    receipts.chain(sorted.replies.into_iter().map(ToFetch::Reply)).collect()
 }

@@ -22,11 +22,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use super::arrivals::{Candidate, FetchedReply, Passed};
+use super::arrivals::{Candidate, FetchedReply, Found, Passed, Removed};
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::decide::Ask;
 use super::intake::{NotTaken, Spools, Taken};
+use super::look::Looked;
 use super::places::short_id;
 use super::site::{Kind, Site};
 use super::snapshot::EndpointLine;
@@ -63,7 +64,7 @@ enum Done {
     },
     Listed {
         endpoint: EndpointName,
-        listing: Result<Listing, Trouble>,
+        looked: Looked,
     },
     Reply {
         endpoint: EndpointName,
@@ -77,8 +78,8 @@ enum Done {
     },
     Cleared {
         endpoint: EndpointName,
-        name: RemoteName,
-        cleared: Result<(), Setback>,
+        receipt: Listed,
+        cleared: Result<Removed, Setback>,
     },
     Scanned {
         began: Instant,
@@ -128,6 +129,8 @@ struct Rest {
 #[derive(Default)]
 struct Poll {
     due: Option<Instant>,
+    /// In a row.
+    failures: u32,
     to_fetch: VecDeque<ToFetch>,
     line: Option<EndpointLine>,
 }
@@ -394,21 +397,27 @@ impl<C: Connect> House<C> {
             (None, Some(Key::Duty(id))) => {
                 self.note_duty(id, Setback::Other("its task ended abnormally".into()).into());
             }
-            (Some(Done::Listed { endpoint, listing }), _) => self.note_listing(&endpoint, listing),
+            (Some(Done::Listed { endpoint, looked }), _) => self.note_listing(&endpoint, looked),
             (Some(Done::Reply { endpoint, candidate, fetched }), _) => self.note_reply(&endpoint, candidate, fetched),
             (Some(Done::Receipt { endpoint, listed, read }), _) => self.note_receipt(&endpoint, listed, read),
-            (Some(Done::Cleared { endpoint, name, cleared }), _) => {
-                if let Err(setback) = cleared {
-                    debug!(%endpoint, %name, %setback, "left-overs not cleared, tried again at the next poll");
+            (Some(Done::Cleared { endpoint, receipt, cleared }), _) => match cleared {
+                Ok(removed) => {
+                    if let Some(why) = removed.why_kept() {
+                        self.passed.note(&endpoint, &receipt.name, (receipt.size, 0), Found::Unusable(why));
+                    }
                 }
-            }
+                Err(setback) => {
+                    debug!(%endpoint, name = %receipt.name, %setback, "left-overs not cleared, tried again at the next poll");
+                }
+            },
             (Some(Done::Scanned { began, scans }), _) => self.note_scans(began, scans),
             (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
             (Some(Done::Brought { query }), _) => self.brought = Some(query),
             (None, Some(Key::List(endpoint))) => {
-                self.note_listing(&endpoint, Err(Trouble::Unreachable("its task ended abnormally".into())));
+                let listing = Err(Trouble::Unreachable("its task ended abnormally".into()));
+                self.note_listing(&endpoint, Looked { listing, expected: Listing::default() });
             }
             (None, Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Connect(_)) | None) => {}
         }

@@ -24,14 +24,16 @@ use super::wire::{Failed, Wire, said};
 use crate::transport::Trouble;
 use crate::transport::host_key::{HostKeyPin, KeyFamily};
 
-/// An idle server is asked for a sign of life this often; after three without an answer it is dead. NATs and
-/// firewalls forget connections that are silent for some minutes.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// A silent server is asked for a sign of life this often; after three without an answer it is dead. Together 20 s: a
+/// connection that the network has forgotten is replaced within half a minute. (A server that is only slow answers
+/// beside its work.)
+const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVE_UNANSWERED_MAX: usize = 3;
 /// Nothing at all came for this long. Keep-alives are not looked at while a write is stuck; this is.
 const INACTIVE: Duration = Duration::from_secs(90);
-/// The kernel gives up on bytes that are sent and not acknowledged.
-const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// The kernel gives up on bytes that are sent and not acknowledged, as early as the keep-alives do: while a write is
+/// stuck, they do not notice.
+const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// What may be on its way to us in a channel. The library's 2 MiB allow 1 MiB per round trip.
 const WINDOW: u32 = 16 << 20;
 /// Addresses of one name that are tried; they share the deadline.

@@ -124,7 +124,12 @@ impl FarSide for SftpSession {
         let flags = OpenFlags::WRITE | OpenFlags::CREATE;
         // No attributes: who may read it there is the server's business.
         let request = self.wire.raw().open(self.folders.path_to(path), flags, FileAttributes::empty());
-        let file = self.wire.open(request).await.map_err(Failed::into_trouble)?;
+        let file = match self.wire.open(request).await {
+            Ok(file) => file,
+            // The file itself would have been made.
+            Err(failed) if failed.is(StatusCode::NoSuchFile) => return Err(self.no_folder(path.folder)),
+            Err(failed) => return Err(failed.into_trouble()),
+        };
         let written = match copy::up(&self.wire, &file, source).await {
             Ok(written) => written,
             Err(NotWritten::Failed(failed)) => return Err(self.doubt("the write", failed)),

@@ -235,15 +235,25 @@ pub async fn fetch_reply<C: Connect>(
         disk.make_folder(part_2.parent().unwrap_or(&part_2), 0o700)?;
         disk.remove(&part_2)?;
         disk.create(&part_2)
-    })
-    .await?;
-    let mut stream = Stream::new(growing);
+    });
+    let mut stream = Stream::new(growing.await.map_err(|setback| setback.at(&site.places.archive()))?);
     let size_max = metadata.size.min(REPLY_SIZE_MAX);
-    if let Err(trouble) = lease.session.read(&in_in(&candidate.name), size_max, &mut stream).await {
-        kind.link.note(&lease, &trouble);
-        return Err(trouble.into());
-    }
-    let copied = on_disk(site.disk.clone(), move |_| stream.finish()).await?;
+    let copied = match lease.session.read(&in_in(&candidate.name), size_max, &mut stream).await {
+        Ok(_) => on_disk(site.disk.clone(), move |_| stream.finish()).await,
+        Err(trouble) => {
+            kind.link.note(&lease, &trouble);
+            Err(stream.into_trouble().map_or(Setback::Far(trouble), Setback::Disk))
+        }
+    };
+    let copied = match copied {
+        Ok(copied) => copied,
+        Err(setback) => {
+            // A large one that broke off would keep a full disk full. What cannot be removed is replaced by the next try.
+            let left = part.clone();
+            let _ = on_disk(site.disk.clone(), move |disk| disk.remove(&left)).await;
+            return Err(setback.at(&site.places.archive()));
+        }
+    };
     let mut metadata_after = Vec::new();
     let read = lease.session.read(&in_in(&metadata_name), XML_SIZE_MAX, &mut metadata_after).await;
     if let Err(trouble) = read.inspect_err(|trouble| kind.link.note(&lease, trouble)) {
@@ -280,8 +290,8 @@ pub async fn fetch_reply<C: Connect>(
         // Only the start record is wanted; whether the whole is fit is found out when it is compared.
         let _ = reader.feed(&head[..read], &mut |_, _| Ok(()));
         Ok(reader.head().and_then(|head| head.delivery))
-    })
-    .await?;
+    });
+    let delivery = delivery.await.map_err(|setback| setback.at(&site.places.archive()))?;
     point::reached("reply_archived");
     Ok(FetchedReply::Arrived { transfer: metadata.transfer, hash, size: copied.size, delivery })
 }
@@ -308,11 +318,11 @@ pub async fn fetch_receipt<C: Connect>(
     };
     let hash = ContentHash::of(&bytes);
     let file = site.places.receipt(name, hash);
-    on_disk(site.disk.clone(), move |disk| {
+    let archived = on_disk(site.disk.clone(), move |disk| {
         disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
         disk.replace(&file, &bytes)
-    })
-    .await?;
+    });
+    archived.await.map_err(|setback| setback.at(&site.places.archive()))?;
     Ok(Ok((receipt, hash)))
 }
 

@@ -19,7 +19,7 @@ use jiff::civil::Date;
 
 use super::places::Places;
 use super::site::{LayoutTrouble, Surroundings, layouts};
-use super::snapshot::{EndpointLine, Snapshot};
+use super::snapshot::{EndpointLine, Halt, Snapshot};
 use crate::config::{ExchangeSettings, Settings};
 use crate::domain::exchange::Book;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId, Route};
@@ -47,6 +47,7 @@ pub struct Live {
     pub endpoints: Vec<EndpointLine>,
     pub outbox: Vec<Waiting>,
     pub troubles: BTreeMap<FileId, String>,
+    pub halts: Vec<Halt>,
 }
 
 impl Office {
@@ -88,6 +89,7 @@ impl Office {
             refused: self.refused(book),
             refused_folder: self.places.refused().display().to_string(),
             unreadable: self.unreadable(daemon_runs),
+            halts: live.halts,
             endpoints: live.endpoints,
             outbox: live.outbox,
         }
@@ -118,7 +120,7 @@ impl Office {
             let why = "claimed into the spool, goes on when a daemon runs".to_owned();
             outbox.push(Waiting { municipality: Some(spooled.route.municipality), name: spooled.original_name, why });
         }
-        Live { endpoints: endpoints.collect(), outbox, troubles: BTreeMap::new() }
+        Live { endpoints: endpoints.collect(), outbox, troubles: BTreeMap::new(), halts: Vec::new() }
     }
 
     /// Composes a query by the layout and puts it into the outbox, under a name and with a delivery number that

@@ -60,6 +60,8 @@ pub enum Body {
 pub enum HouseFact {
     /// Full CPR numbers were shown to somebody.
     RegisterShownInFull { who: String, reason: String, municipality: Option<MunicipalityCode> },
+    /// The store could not be written since then, and nothing new was begun until this was written.
+    StoodStill { since: Moment, why: String },
 }
 
 impl HouseFact {
@@ -67,6 +69,7 @@ impl HouseFact {
     pub fn name(&self) -> &'static str {
         match self {
             HouseFact::RegisterShownInFull { .. } => "register_shown_in_full",
+            HouseFact::StoodStill { .. } => "stood_still",
         }
     }
 }
@@ -90,8 +93,13 @@ pub enum StoreTrouble {
     /// The chain does not hold: an entry was edited, removed, inserted or reordered.
     #[error("journal entry {seq}: {what}")]
     Broken { seq: u64, what: String },
+    /// It has not been done, or it is not known whether it has; then the next attempt says `Moved`. Nothing is wrong
+    /// with the store that more room or a mended disk would not mend.
     #[error("cannot {attempted} the store {path}: {reason}")]
     Unusable { attempted: &'static str, path: String, reason: String },
+    /// Nobody works at the store any more.
+    #[error("the store's own thread has ended")]
+    Closed,
     #[error("the store has layout version {found}, this program knows {known}")]
     Newer { found: i64, known: i64 },
 }

@@ -10,6 +10,7 @@ mod far;
 mod house;
 mod keys;
 mod pause;
+mod small_disk;
 mod sshd;
 mod wait;
 
@@ -20,5 +21,6 @@ pub use far::{Far, FarPlan};
 pub use house::{Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
 pub use pause::{Held, Pause};
+pub use small_disk::SmallDisk;
 pub use sshd::{Plan, Sshd};
 pub use wait::{until, until_async, until_within};

@@ -60,7 +60,7 @@ impl<C: Connect> Work<C> {
         let (file, sentence) = self.site.places.refused_file(&route, id, &name);
         let mut text = format!("{name} (exchange {id}, municipality {}) was refused:\n{why}\n", route.municipality);
         let originals = self.originals();
-        self.on_disk(move |disk| {
+        let aside = self.on_disk(move |disk| {
             disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
             match content {
                 Some(content) => drop(copy_anew(disk, &content, &file)?),
@@ -73,8 +73,8 @@ impl<C: Connect> Work<C> {
             }
             disk.replace(&sentence, text.as_bytes())?;
             originals.iter().try_for_each(|original| disk.remove(original))
-        })
-        .await?;
+        });
+        aside.await.map_err(|setback| setback.at(&self.site.places.refused()))?;
         Ok(Fact::SetAside.into())
     }
 

@@ -8,7 +8,8 @@ demo:            ## hub, daemon and two whole rounds in a temporary folder
 test: setup lint ## everything that is tested without systemd, Docker or a browser
 	cargo test --locked
 
-soak:            ## seeded runs of the simulation for a whole night
+soak:            ## every fourth kilobyte of a disk that runs full; seeded runs of the simulation for a whole night
+	SLUSE_DISK_SWEEP_KIB=400 cargo test --locked --test disk middle_of_a_write
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
 
 build:           ## the program, as it is installed: target/release/sluse

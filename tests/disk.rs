@@ -6,11 +6,15 @@ mod rig;
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rig::{Chapter, Daemon, FarPlan, Ground, Pause, SmallDisk, in_each, payment_date, record, sorted_names, until};
 use sluse::engine::control::{Answer, RegisterRequest, Request};
+use sluse::engine::decide::Verdict;
 use sluse::engine::point::POINTS;
 use sluse::engine::snapshot::Halt;
+use sluse::store::Question;
 
 const STANDS_STILL: &str = "store cannot be written: nothing new is begun";
 const GOES_ON: &str = "store can be written again";
@@ -74,6 +78,7 @@ fn a_state_folder_that_is_full_at_any_point_of_a_round_is_said_and_the_round_goe
 
         let halt = until_halted(&ground, "");
         assert!(halt.what.contains("full") || halt.what.contains("No space left on device"), "{halt:?}");
+        assert_nothing_unrecorded_is_done(&ground, point);
         disk.empty();
 
         assert_goes_on(&ground, &mut daemon, &format!("state folder full at {point}"));
@@ -82,30 +87,137 @@ fn a_state_folder_that_is_full_at_any_point_of_a_round_is_said_and_the_round_goe
     });
 }
 
+/// That what could only be intended, and was not recorded, has not happened.
+fn assert_nothing_unrecorded_is_done(ground: &Ground, point: &str) {
+    let municipality = ground.municipality();
+    match point {
+        "trigger_staged" => {
+            assert_eq!(ground.count_of(municipality, "trigger_intended"), 0);
+            assert!(ground.far().names_in_out().iter().all(|name| !name.ends_with(".trigger")));
+            assert_eq!(ground.far().count(municipality, payment_date(1)), 0);
+        }
+        "hand_over_staged" => {
+            assert_eq!(ground.count_of(municipality, "hand_over_intended"), 0);
+            assert!(ground.in_inbox(municipality).replies.is_empty(), "{:?}", ground.in_inbox(municipality));
+        }
+        _ => {}
+    }
+}
+
+/// Kilobytes that are left when a round begins: enough for its first write, for its last, and for some between.
+const LEFT_KIB: [u64; 6] = [4, 12, 40, 90, 150, 220];
+
+/// Every fourth kilobyte up to this instead.
+const SWEEP_VARIABLE: &str = "SLUSE_DISK_SWEEP_KIB";
+
 #[test]
-fn what_is_intended_and_cannot_be_recorded_is_not_done() {
-    in_each(&["trigger_staged", "hand_over_staged"], |point| {
-        // Given a disk that is full when the next thing to record is an intent
+fn a_state_folder_that_runs_full_in_the_middle_of_a_write_is_said_and_the_round_goes_on_when_there_is_room() {
+    let up_to = std::env::var(SWEEP_VARIABLE).ok().and_then(|kib| kib.parse().ok());
+    let left: Vec<u64> = up_to.map_or_else(|| LEFT_KIB.to_vec(), |up_to| (0..=up_to).step_by(4).collect());
+    let halted = AtomicUsize::new(0);
+    in_each(&left, |kib| {
+        // Given a reply of some pages, and so much room
+        let ground = Ground::lay(&["0751"], FarPlan { agreements: 400, ..FarPlan::default() });
+        let disk = SmallDisk::mount(&ground.path("state"));
+        let mut daemon = ground.start();
+        daemon.until_said("running");
+        disk.leave_free(kib);
+
+        // When a round begins, and goes as far as it can
+        ground.ask_for(ground.municipality(), payment_date(1));
+        let is_halted = until("an end, or what keeps it", || {
+            let is_done = ground.exchanges(ground.municipality()).iter().any(|exchange| exchange.state.is_final());
+            let is_halted = !ground.status().halts.is_empty();
+            (is_done || is_halted).then_some(is_halted)
+        });
+        halted.fetch_add(usize::from(is_halted), Relaxed);
+        disk.empty();
+
+        assert_goes_on(&ground, &mut daemon, "state folder full in the middle of some write of a round");
+    });
+    assert!(halted.load(Relaxed) >= left.len() / 2, "too much was left: {halted:?} of {} halted", left.len());
+}
+
+#[test]
+fn a_daemon_that_is_killed_or_stopped_while_it_stands_still_ends_its_round_when_there_is_room() {
+    in_each(&["data_written", "trigger_requested", "reply_archived", "reply_renamed"], |point| {
         let ground = Ground::lay(&["0751"], FarPlan::default());
         let disk = SmallDisk::mount(&ground.path("state"));
         let mut daemon = troubled_at(&ground, point, || disk.fill());
-        until_halted(&ground, "nothing can be recorded, so nothing new is begun");
+        until_halted(&ground, "nothing can be recorded");
 
-        // Then it has not happened
-        let municipality = ground.municipality();
-        let before = if point == "trigger_staged" { "trigger_intended" } else { "hand_over_intended" };
-        assert_eq!(ground.count_of(municipality, before), 0);
-        if point == "trigger_staged" {
-            assert!(ground.far().names_in_out().iter().all(|name| !name.ends_with(".trigger")));
-            assert_eq!(ground.far().count(municipality, payment_date(1)), 0);
-        } else {
-            assert!(ground.in_inbox(municipality).replies.is_empty(), "{:?}", ground.in_inbox(municipality));
-        }
-
-        // And it is intended anew, and done, when there is room
+        // When it ends, one way or the other
+        let fault = match point {
+            "data_written" | "reply_archived" => {
+                let (status, _) = daemon.terminate();
+                assert!(status.success(), "{status}");
+                format!("state folder full at {point}, and stopped")
+            }
+            _ => {
+                daemon.kill_9();
+                format!("state folder full at {point}, and killed")
+            }
+        };
+        // And is started again, which says that there is no room, one way or the other
+        let mut second = ground.start();
+        until("the second daemon's word", || {
+            let log = second.log();
+            (log.contains("full") || log.contains("No space left")).then_some(())
+        });
+        second.kill_9();
         disk.empty();
-        assert_goes_on(&ground, &mut daemon, &format!("state folder full before the intent behind {point}"));
+
+        let mut third = ground.start();
+        assert_goes_on(&ground, &mut third, &fault);
     });
+}
+
+#[test]
+fn a_decision_that_cannot_be_recorded_is_refused_and_has_not_been_taken() {
+    // Given a second query that waits for a person, and a disk that runs full
+    let ground = Ground::lay(&["0751"], FarPlan::default());
+    let municipality = ground.municipality();
+    let disk = SmallDisk::mount(&ground.path("state"));
+    let _daemon = ground.start();
+    ground.ask_for(municipality, payment_date(1));
+    ground.until_state(municipality, 1, "done");
+    ground.ask_for(municipality, payment_date(1));
+    ground.until_state(municipality, 2, "held");
+    disk.fill();
+
+    // When a person decides, twice: the first finds out that there is no room, the second is told at once
+    for _ in 0..2 {
+        let answer = ground.try_to_decide(&ground.held_one(), Verdict::Approve);
+        assert!(matches!(&answer, Answer::Refused { why } if why.contains("nothing can be recorded")), "{answer:?}");
+    }
+
+    // Then it has not happened, and happens when it is decided again
+    disk.empty();
+    until("a status without halts", || ground.status().halts.is_empty().then_some(()));
+    assert_eq!(ground.count_of(municipality, "approved"), 0);
+    ground.decide(&ground.held_one(), Verdict::Approve);
+    ground.until_state(municipality, 2, "done");
+    assert_eq!(ground.far().count(municipality, payment_date(1)), 2);
+    record(&ground.came_of(Chapter::Disk, "state folder full when a person decides"));
+}
+
+#[test]
+fn a_reply_that_cannot_be_sorted_for_want_of_room_changes_nothing_until_there_is_some() {
+    // Given a temporary folder of SQLite's without room, and a reply that is sorted there
+    let ground = Ground::lay(&["0751"], FarPlan { agreements: 12_000, ..FarPlan::default() });
+    let municipality = ground.municipality();
+    let disk = SmallDisk::mount(&ground.path("tmp"));
+    disk.fill();
+    let mut daemon = ground.start_with(&[("SQLITE_TMPDIR", ground.path("tmp").display().to_string())]);
+
+    daemon.until_said("running");
+    ground.ask_for(municipality, payment_date(1));
+    until_halted(&ground, "cannot apply a reply to the store");
+
+    assert!(ground.register(Question::default()).is_empty(), "a part of the reply is in the register");
+    assert_eq!(ground.count_of(municipality, "applied"), 0);
+    disk.empty();
+    assert_goes_on(&ground, &mut daemon, "no temporary room to compare a reply in");
 }
 
 #[test]
@@ -178,19 +290,6 @@ fn an_archive_that_is_full_leaves_in_as_it_is_until_there_is_room() {
 }
 
 #[test]
-fn an_inbox_that_is_full_is_handed_the_reply_when_there_is_room() {
-    let ground = Ground::lay(&["0751"], FarPlan::default());
-    let disk = SmallDisk::mount(&ground.path("side-0/inbox"));
-    let mut daemon = troubled_at(&ground, "applied", || disk.fill());
-    let halt = until_halted(&ground, "1 exchange cannot go on");
-    assert!(halt.what.contains(&ground.path("side-0/inbox").display().to_string()), "{halt:?}");
-    assert!(ground.in_inbox(ground.municipality()).replies.is_empty());
-    disk.empty();
-
-    assert_goes_on(&ground, &mut daemon, "inbox full");
-}
-
-#[test]
 fn a_full_outbox_of_its_own_holds_nothing_up() {
     let ground = Ground::lay(&["0751"], FarPlan::default());
     let disk = SmallDisk::mount(&ground.path("side-0/outbox"));
@@ -238,44 +337,71 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     assert_eq!(daemon.log(), "", "it could be written after all");
 }
 
-// ---- out of files ----
+// ---- other folders, and other ways to have no room ----
 
-#[test]
-fn a_disk_that_holds_no_file_more_is_said_and_the_round_goes_on_when_there_is_room() {
-    in_each(&[("state/archive", "claimed"), ("state/archive", "trigger_made"), ("side-0/inbox", "applied")], |case| {
-        let (folder, point) = case;
-        let ground = Ground::lay(&["0751"], FarPlan::default());
-        let disk = SmallDisk::for_files(&ground.path(folder), 200);
-        let mut daemon = troubled_at(&ground, point, || disk.fill_with_files());
-
-        let halt = until_halted(&ground, "No space left on device");
-        assert!(halt.what.contains(folder), "{halt:?}");
-        disk.empty();
-
-        assert_goes_on(&ground, &mut daemon, &format!("{folder} out of files at {point}"));
-    });
+#[derive(Clone, Copy, Debug)]
+enum NoRoom {
+    Full,
+    OutOfFiles,
+    ReadOnly,
 }
 
-// ---- read-only ----
+impl NoRoom {
+    fn befall(self, disk: &SmallDisk) {
+        match self {
+            NoRoom::Full => disk.fill(),
+            NoRoom::OutOfFiles => disk.fill_with_files(),
+            NoRoom::ReadOnly => disk.make_read_only(),
+        }
+    }
+
+    fn pass(self, disk: &SmallDisk) {
+        match self {
+            NoRoom::Full | NoRoom::OutOfFiles => disk.empty(),
+            NoRoom::ReadOnly => disk.make_writable(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            NoRoom::Full => "full",
+            NoRoom::OutOfFiles => "out of files",
+            NoRoom::ReadOnly => "read-only",
+        }
+    }
+
+    fn said(self) -> &'static str {
+        match self {
+            NoRoom::Full | NoRoom::OutOfFiles => "No space left on device",
+            NoRoom::ReadOnly => "Read-only file system",
+        }
+    }
+}
 
 #[test]
-fn a_file_system_that_turns_read_only_is_said_and_the_round_goes_on_when_it_can_be_written() {
+fn an_archive_or_inbox_that_cannot_be_written_is_said_and_the_round_goes_on_when_it_can() {
     let cases = [
-        ("state/archive", "claimed"),
-        ("state/archive", "trigger_made"),
-        ("side-0/inbox", "applied"),
-        ("side-0/inbox", "hand_over_intended"),
+        (NoRoom::Full, "side-0/inbox", "applied"),
+        (NoRoom::OutOfFiles, "state/archive", "claimed"),
+        (NoRoom::OutOfFiles, "state/archive", "trigger_made"),
+        (NoRoom::OutOfFiles, "side-0/inbox", "applied"),
+        (NoRoom::ReadOnly, "state/archive", "claimed"),
+        (NoRoom::ReadOnly, "state/archive", "trigger_made"),
+        (NoRoom::ReadOnly, "side-0/inbox", "applied"),
+        (NoRoom::ReadOnly, "side-0/inbox", "hand_over_intended"),
     ];
-    in_each(&cases, |(folder, point)| {
+    in_each(&cases, |(trouble, folder, point)| {
+        let name = folder.rsplit('/').next().unwrap();
         let ground = Ground::lay(&["0751"], FarPlan::default());
         let disk = SmallDisk::mount(&ground.path(folder));
-        let mut daemon = troubled_at(&ground, point, || disk.make_read_only());
+        let mut daemon = troubled_at(&ground, point, || trouble.befall(&disk));
 
-        let halt = until_halted(&ground, "Read-only file system");
-        assert!(halt.what.contains(folder), "{halt:?}");
-        disk.make_writable();
+        let halt = until_halted(&ground, trouble.said());
+        assert!(halt.what.contains(&ground.path(folder).display().to_string()), "{halt:?}");
+        assert!(ground.in_inbox(ground.municipality()).replies.is_empty());
+        trouble.pass(&disk);
 
-        assert_goes_on(&ground, &mut daemon, &format!("{folder} read-only at {point}"));
+        assert_goes_on(&ground, &mut daemon, &format!("{name} {} at {point}", trouble.name()));
     });
 }
 
@@ -333,4 +459,36 @@ fn a_query_that_comes_when_no_file_can_be_opened_is_not_refused_but_taken_when_o
     daemon.limit_open_files(None);
 
     assert_goes_on(&ground, &mut daemon, "no file can be opened when a query comes");
+}
+
+#[test]
+fn a_daemon_that_starts_with_too_few_open_files_says_so_or_works_and_never_panics() {
+    in_each(&[8, 10, 12, 14, 16, 18, 20, 24], |files| {
+        let ground = Ground::lay(&["0751"], FarPlan::default());
+        fs::create_dir_all(ground.outbox(ground.municipality())).unwrap();
+        ground.ask_for(ground.municipality(), payment_date(1));
+
+        // As few as these from its first moments
+        let mut daemon = ground.start();
+        daemon.limit_open_files(Some(files));
+        until("its end, or what it says at work, or a round", || {
+            let log = daemon.log();
+            let has_begun = !ground.exchanges(ground.municipality()).is_empty();
+            let is_at_work = log.contains("running") && (has_begun || log.contains("Too many open files"));
+            (is_at_work || daemon.has_ended()).then_some(())
+        });
+        if daemon.has_ended() {
+            // SQLite says it in other words.
+            assert!(daemon.log().contains("ERROR"), "{}", daemon.log());
+            assert_eq!(daemon.wait().code(), Some(1));
+        } else {
+            daemon.limit_open_files(None);
+        }
+        assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+
+        // And systemd starts it anew, where it ended
+        let mut again = if daemon.has_ended() { ground.start() } else { daemon };
+        again.until_said("running");
+        assert_goes_on(&ground, &mut again, "started with too few open files");
+    });
 }

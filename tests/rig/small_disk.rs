@@ -18,18 +18,10 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// On this folder, over what is in it.
+    /// On this folder, over what is in it. It can hold a few hundred files.
     pub fn mount(at: &Path) -> SmallDisk {
-        SmallDisk::with(at, "size=8m,mode=0700")
-    }
-
-    /// One that can hold so many files and folders.
-    pub fn for_files(at: &Path, files: u32) -> SmallDisk {
-        SmallDisk::with(at, &format!("size=8m,mode=0700,nr_inodes={files}"))
-    }
-
-    fn with(at: &Path, options: &str) -> SmallDisk {
         fs::create_dir_all(at).expect("the temporary directory is ours");
+        let options = "size=8m,nr_inodes=400,mode=0700";
         run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "sluse-test"]).arg(at));
         SmallDisk { at: at.to_owned() }
     }
@@ -38,6 +30,14 @@ impl SmallDisk {
     pub fn fill(&self) {
         let mut ballast = OpenOptions::new().create(true).append(true).open(self.at.join(BALLAST)).unwrap();
         while ballast.write_all(&[0; PAGE]).is_ok() {}
+    }
+
+    /// So many kilobytes more fit.
+    pub fn leave_free(&self, kib: u64) {
+        self.fill();
+        let ballast = OpenOptions::new().write(true).open(self.at.join(BALLAST)).unwrap();
+        let filled = ballast.metadata().unwrap().len();
+        ballast.set_len(filled - kib * 1024).unwrap();
     }
 
     /// Not a file more fits.

@@ -179,7 +179,7 @@ impl<C: Connect> Work<C> {
         Ok(match compared {
             pipeline::Compared::Applied(entry) => CarriedOut { recorded: Some(entry), ..CarriedOut::default() },
             pipeline::Compared::Held(fact) => fact.into(),
-            pipeline::Compared::NotRead(error) => return Err(Setback::Disk(error)),
+            pipeline::Compared::NotRead(error) => return Err(Setback::Disk(error).at(&self.site.places.archive())),
         })
     }
 }

@@ -67,7 +67,8 @@ impl<C: Connect> House<C> {
             }
         };
         let sorted = arrivals::sort(endpoint, &kinds, &self.book, &listing, &mut self.passed);
-        let mut waiting: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
+        let odd: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
+        let mut waiting = odd.clone();
         self.fetch_troubles.retain(|(of, name), _| of != endpoint || listing.files.iter().any(|f| f.name == *name));
         let troubled = self.fetch_troubles.iter().filter(|((of, _), _)| of == endpoint);
         waiting.extend(troubled.map(|((_, name), trouble)| (name.to_string(), trouble.said.clone())));
@@ -76,9 +77,10 @@ impl<C: Connect> House<C> {
             trouble: None,
             listed_at: Some(self.site.surroundings.now()),
             foreign: sorted.foreign,
-            waiting: waiting.clone(),
+            waiting,
         });
-        for (name, why) in waiting {
+        // What could not be fetched was told when that was tried.
+        for (name, why) in odd {
             if !former.as_ref().is_some_and(|line| line.waiting.contains(&(name.clone(), why.clone()))) {
                 warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
             }

@@ -24,6 +24,9 @@ use crate::transport::Connect;
 /// The outbox is looked at this often, whatever the notifications say, and so are the spools.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(30);
 
+/// A folder that could not be read is looked at again after so long.
+const READ_AGAIN_IN: Duration = Duration::from_secs(5);
+
 /// A file that could not be taken is tried again after this, and then after twice as long each time.
 const TAKE_AGAIN_IN: Duration = Duration::from_secs(1);
 
@@ -138,6 +141,9 @@ impl<C: Connect> House<C> {
                 info!(folder = %folder.display(), "folder can be read again");
             }
         }
+        if !unreadable.is_empty() {
+            self.next_scan = self.next_scan.min(Instant::now() + READ_AGAIN_IN);
+        }
         for (folder, why) in unreadable {
             if self.unreadable.insert(folder.clone(), why.clone()).as_ref() != Some(&why) {
                 error!(folder = %folder.display(), %why, "folder cannot be read, nothing is taken from it");
@@ -203,6 +209,9 @@ impl<C: Connect> House<C> {
             Ok(found) => found,
             Err(setback) => return error!(trouble = %setback, "spools cannot be read, what was claimed waits there"),
         };
+        if !found.unreadable.is_empty() {
+            self.next_look_at_spools = Instant::now() + READ_AGAIN_IN;
+        }
         self.note_folders(&found.read, found.unreadable);
         let queued = self.queued();
         for spooled in found.files {

@@ -299,6 +299,10 @@ impl<C: Connect> House<C> {
             self.record_pending().await?;
         }
         self.tasks.shutdown().await;
+        if let Some(standstill) = &mut self.standstill {
+            standstill.try_now();
+            self.record_pending().await?;
+        }
         self.tell_of_unrecorded();
         info!("stopped, everything can be resumed");
         Ok(())

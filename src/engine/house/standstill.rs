@@ -30,6 +30,11 @@ impl Standstill {
         self.again_at <= Instant::now()
     }
 
+    /// Does not wait any longer.
+    pub(super) fn try_now(&mut self) {
+        self.again_at = Instant::now();
+    }
+
     /// What the journal will say of it, written with the first entries after it: so there is always something to try
     /// with.
     pub(super) fn fact(&self) -> HouseFact {

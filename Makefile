@@ -11,11 +11,12 @@ test: setup lint ## everything that is tested without systemd, Docker or a brows
 evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
 	tests/whole docs/evidence.md
 
-soak:            ## for a whole night: kills, cuts at every byte, a flood of files, a million writers, the simulation
+soak:            ## for a whole night: kills, cuts at every byte, disks that run full, a flood, a million writers, the simulation
 	SLUSE_KILLS=5000 cargo test --locked --test endurance kills -- --nocapture
 	SLUSE_CUT_STEP=1 cargo test --locked --test endurance cut -- --nocapture
 	SLUSE_FLOOD=100000 cargo test --release --locked --test flood -- --nocapture
 	SLUSE_WRITERS=1000000 cargo test --release --locked --test writers courses -- --nocapture
+	SLUSE_DISK_SWEEP_KIB=400 cargo test --locked --test disk middle_of_a_write
 	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
 
 fuzz:            ## a million inputs made by coverage for everything that reads; installs cargo-fuzz where it is missing

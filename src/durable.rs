@@ -112,6 +112,15 @@ pub fn list(
     Ok(entries)
 }
 
+/// Whether a failure is the disk's and not the one file's, so that the next file would fare the same: it is full (of
+/// bytes or of files), over its quota, read-only or failing, or too many files are open.
+pub fn is_disks_own(trouble: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::ReadOnlyFilesystem];
+    let errnos = [Errno::MFILE, Errno::NFILE, Errno::IO].map(|errno| Some(errno.raw_os_error()));
+    kinds.contains(&trouble.kind()) || errnos.contains(&trouble.raw_os_error())
+}
+
 /// Reads a whole file of at most `at_most` bytes; FileTooLarge above that.
 pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
@@ -123,7 +132,7 @@ pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Ve
 }
 
 /// Copies into a fresh, synced file. Something that already has the target's name goes first: it is a former
-/// try of the same copy.
+/// try of the same copy. A copy that breaks off is removed: on a full disk its room is needed.
 pub fn copy_anew(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<Copied> {
     copy_at_most(disk, from, to, u64::MAX)?.ok_or_else(|| io::ErrorKind::FileTooLarge.into())
 }
@@ -134,12 +143,20 @@ pub fn copy_at_most(disk: &dyn Disk, from: &Path, to: &Path, at_most: u64) -> io
     disk.remove(to)?;
     let mut source = disk.open(from)?.take(at_most.saturating_add(1));
     let mut stream = Stream::new(disk.create(to)?);
-    if io::copy(&mut source, &mut stream)? > at_most {
-        drop(stream);
-        disk.remove(to)?;
-        return Ok(None);
-    }
-    stream.finish().map(Some)
+    let copied = match io::copy(&mut source, &mut stream) {
+        Ok(copied) if copied > at_most => {
+            drop(stream);
+            disk.remove(to)?;
+            return Ok(None);
+        }
+        copied => copied.and_then(|_| stream.finish()),
+    };
+    copied.map(Some).inspect_err(|_| leave_nothing(disk, to))
+}
+
+/// Removes what a broken-off write has left. What cannot be removed is replaced by the next try.
+fn leave_nothing(disk: &dyn Disk, file: &Path) {
+    let _ = disk.remove(file);
 }
 
 /// A growing file that counts and hashes what goes into it.
@@ -147,11 +164,18 @@ pub struct Stream {
     file: Box<dyn Growing>,
     digest: Sha256,
     size: u64,
+    /// Why the last write failed: whoever copies into it may only say that it did.
+    trouble: Option<io::Error>,
 }
 
 impl Stream {
     pub fn new(file: Box<dyn Growing>) -> Stream {
-        Stream { file, digest: Sha256::new(), size: 0 }
+        Stream { file, digest: Sha256::new(), size: 0, trouble: None }
+    }
+
+    /// Why it could not be written, if that is what ended the copy.
+    pub fn into_trouble(self) -> Option<io::Error> {
+        self.trouble
     }
 
     /// One whose bytes go nowhere: only their digest is wanted.
@@ -192,7 +216,10 @@ impl Growing for Nowhere {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.file.write(bytes).inspect_err(|e| {
+            let again = e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error);
+            self.trouble = Some(again);
+        })?;
         self.digest.update(&bytes[..written]);
         self.size += written as u64;
         Ok(written)
@@ -354,9 +381,8 @@ impl Disk for RealDisk {
         let part = Path::new(std::ffi::OsStr::from_bytes(&part));
         self.remove(part)?;
         let mut growing = self.create(part)?;
-        growing.write_all(content)?;
-        growing.sync()?;
-        std::fs::rename(part, file)?;
+        let written = growing.write_all(content).and_then(|()| growing.sync());
+        written.and_then(|()| std::fs::rename(part, file)).inspect_err(|_| leave_nothing(self, part))?;
         sync_folder_of(file)
     }
 
@@ -420,6 +446,29 @@ mod tests {
 
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(read_bounded(&RealDisk, &b, 10).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_file_that_is_not_there() {
+        use rustix::io::Errno;
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::MFILE, Errno::NFILE, Errno::IO] {
+            assert!(is_disks_own(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::NOENT, Errno::EXIST, Errno::ACCESS, Errno::NOTDIR] {
+            assert!(!is_disks_own(&errno.into()), "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_breaks_off_gives_its_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("copy");
+
+        // A regular file of which no byte can be read: nothing is mapped at address 0.
+        let copied = copy_anew(&RealDisk, Path::new("/proc/self/mem"), &to);
+
+        assert!(is_disks_own(&copied.unwrap_err()));
+        assert!(!to.exists());
     }
 
     #[test]

@@ -296,8 +296,8 @@ pub async fn fetch_reply<C: Connect>(
         disk.rename(&part, &file)?;
         disk.replace(&folder.join(metadata_name.as_str()), &metadata_bytes)?;
         delivery_of(disk, &layout, municipality, &file)
-    })
-    .await?;
+    });
+    let delivery = delivery.await.map_err(|setback| setback.at(&site.places.archive()))?;
     point::reached("reply_archived");
     Ok(FetchedReply::Arrived { transfer: metadata.transfer, hash, size: copied.size, delivery })
 }
@@ -333,19 +333,24 @@ async fn read_whole<C: Connect>(
         disk.remove(&part)?;
         disk.create(&part)
     })
-    .await?;
+    .await
+    .map_err(|setback| setback.at(&site.places.archive()))?;
     let mut stream = Stream::new(growing);
     match session.read(&data, metadata.size, &mut stream).await {
         Ok(_) => {}
-        Err(Trouble::GaveUp(why)) => match session.size(&data).await? {
-            // Our own side of the copy failed.
-            size if size == metadata.size => return Err(Trouble::GaveUp(why).into()),
-            // It grows while it is read.
-            size => return sizes(size),
+        // Our own side of the copy may have failed, whatever the far side says of it.
+        Err(trouble) => match (stream.into_trouble(), trouble) {
+            (Some(ours), _) => return Err(Setback::Disk(ours).at(&site.places.archive())),
+            (None, Trouble::GaveUp(why)) => match session.size(&data).await? {
+                size if size == metadata.size => return Err(Trouble::GaveUp(why).into()),
+                // It grows while it is read.
+                size => return sizes(size),
+            },
+            (None, trouble) => return Err(trouble.into()),
         },
-        Err(trouble) => return Err(trouble.into()),
     }
-    let copied = on_disk(site.disk.clone(), move |_| stream.finish()).await?;
+    let copied = on_disk(site.disk.clone(), move |_| stream.finish()).await;
+    let copied = copied.map_err(|setback| setback.at(&site.places.archive()))?;
     if copied.size != metadata.size {
         return sizes(copied.size);
     }
@@ -382,11 +387,11 @@ pub async fn fetch_receipt<C: Connect>(
     };
     let hash = ContentHash::of(&bytes);
     let file = site.places.receipt(name, hash);
-    on_disk(site.disk.clone(), move |disk| {
+    let archived = on_disk(site.disk.clone(), move |disk| {
         disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
         disk.replace(&file, &bytes)
-    })
-    .await?;
+    });
+    archived.await.map_err(|setback| setback.at(&site.places.archive()))?;
     Ok(Ok((receipt, hash)))
 }
 

@@ -19,7 +19,7 @@ use jiff::civil::Date;
 
 use super::places::Places;
 use super::site::{LayoutTrouble, Surroundings, layouts};
-use super::snapshot::{EndpointLine, Snapshot};
+use super::snapshot::{EndpointLine, Halt, Snapshot};
 use crate::config::{ExchangeSettings, Settings};
 use crate::domain::exchange::Book;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId, Route};
@@ -53,6 +53,7 @@ pub struct Live {
     pub endpoints: Vec<EndpointLine>,
     pub outbox: Vec<Waiting>,
     pub troubles: BTreeMap<FileId, String>,
+    pub halts: Vec<Halt>,
 }
 
 impl Office {
@@ -97,6 +98,7 @@ impl Office {
             refused_folder: self.places.refused().display().to_string(),
             unreadable: self.unreadable(daemon_runs),
             unread: self.unread(book),
+            halts: live.halts,
             endpoints: live.endpoints,
             outbox: first_of_each(live.outbox),
         }

@@ -66,7 +66,7 @@ pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Res
     match on_disk(site.disk.clone(), move |disk| Ok(claim(disk, &spool, &wanted, id))).await {
         Ok(Claimed::Done(spooled)) => adopt(site, kind, spooled).await,
         Ok(Claimed::Changed) => Err(NotTaken::Changed),
-        Ok(Claimed::Failed(e)) => Err(NotTaken::NotClaimed(Box::new(ripe), e.into())),
+        Ok(Claimed::Failed(e)) => Err(NotTaken::NotClaimed(Box::new(ripe), Setback::from(e).at(&kind.settings.outbox))),
         Ok(Claimed::Unsynced(spooled, e)) => Err(NotTaken::NotCopied(Box::new(spooled), e.into())),
         Err(setback) => Err(NotTaken::NotClaimed(Box::new(ripe), setback)),
     }
@@ -76,7 +76,7 @@ pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Res
 pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
     super::point::reached("claimed");
     let to = site.places.query(&spooled.route, spooled.id);
-    let (layout, kept) = (kind.query.clone(), spooled.clone());
+    let (layout, kept, archive) = (kind.query.clone(), spooled.clone(), site.places.archive());
     let read = on_disk(site.disk.clone(), move |disk| {
         if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
             return Ok(None);
@@ -87,13 +87,13 @@ pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled)
     match read.await {
         Ok(Some(read)) => Ok(Taken { spooled: kept, read }),
         Ok(None) => Err(NotTaken::Gone(Box::new(kept))),
-        Err(setback) => Err(NotTaken::NotCopied(Box::new(kept), setback)),
+        Err(setback) => Err(NotTaken::NotCopied(Box::new(kept), setback.at(&archive))),
     }
 }
 
 pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
     Ok(match copy(disk, spooled, to)? {
-        Copied::Whole(copy) => read_copy(disk, layout, spooled, to, copy),
+        Copied::Whole(copy) => read_copy(disk, layout, spooled, to, copy)?,
         Copied::TooLarge { size } => {
             let finding = format!("it is larger than {QUERY_SIZE_MAX} bytes, and was not read");
             Read::Unfit(Unfit { size, hash: ContentHash::of(&[]), finding })
@@ -101,17 +101,22 @@ pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled,
     })
 }
 
-/// Reads a copy that lies in the archive.
-pub(super) fn read_copy(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, file: &Path, copy: Copy) -> Read {
-    match read(disk, layout, spooled, file) {
+/// Reads a copy that lies in the archive. Errors: it cannot be read, which says nothing of what it holds.
+pub(super) fn read_copy(
+    disk: &dyn Disk,
+    layout: &Layout,
+    spooled: &Spooled,
+    file: &Path,
+    copy: Copy,
+) -> std::io::Result<Read> {
+    Ok(match read(layout, spooled, &read_bounded(disk, file, QUERY_SIZE_MAX)?) {
         Ok(query) => Read::Query(copy, query),
         Err(finding) => Read::Unfit(Unfit { size: copy.size, hash: copy.hash, finding }),
-    }
+    })
 }
 
-fn read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, copy: &Path) -> Result<Query, String> {
-    let content = read_bounded(disk, copy, QUERY_SIZE_MAX).map_err(|e| format!("it cannot be read: {e}"))?;
-    read_query(layout, &spooled.original_name, &content, spooled.route.municipality).map_err(|unfit| unfit.to_string())
+fn read(layout: &Layout, spooled: &Spooled, content: &[u8]) -> Result<Query, String> {
+    read_query(layout, &spooled.original_name, content, spooled.route.municipality).map_err(|unfit| unfit.to_string())
 }
 
 /// What a taken file comes to: accepted, perhaps held at once, or unfit.

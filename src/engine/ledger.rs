@@ -72,17 +72,13 @@ impl Ledger {
             let _ = sender.send(work(store));
         });
         if self.work.send(work).await.is_err() {
-            return Err(gone());
+            return Err(StoreTrouble::Closed);
         }
-        receiver.await.unwrap_or_else(|_| Err(gone()))
+        receiver.await.unwrap_or(Err(StoreTrouble::Closed))
     }
 
     /// Appends to the journal; on disk when this returns.
     pub async fn append(&self, at: Moment, bodies: Vec<Body>) -> Result<Vec<Entry>, StoreTrouble> {
         self.with(move |store| store.append(store.head(), at, &bodies)).await
     }
-}
-
-fn gone() -> StoreTrouble {
-    StoreTrouble::Unusable { attempted: "use", path: String::new(), reason: "its clerk has gone".into() }
 }

@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::control::{Answer, REQUEST_BYTES_MAX, RegisterRequest, Request};
 use super::desk;
@@ -54,16 +54,24 @@ impl ControlSocket {
     /// Serves until told to stop.
     pub async fn serve(self, commands: mpsc::Sender<Command>, reader: OpenReader, stop: CancellationToken) {
         let mut callers = JoinSet::new();
+        let mut told: Option<String> = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = callers.join_next(), if !callers.is_empty() => {}
                 accepted = self.listener.accept(), if callers.len() < CALLERS_MAX => match accepted {
                     Ok((stream, _)) => {
+                        if told.take().is_some() {
+                            info!("control socket is served again");
+                        }
                         callers.spawn(serve_one(stream, commands.clone(), reader.clone()));
                     }
                     Err(e) => {
-                        error!(error = %e, "control socket cannot be served for a moment");
+                        let said = e.to_string();
+                        if told.as_ref() != Some(&said) {
+                            error!(error = %said, "control socket cannot be served, commands wait; tried again and again");
+                            told = Some(said);
+                        }
                         tokio::time::sleep(ACCEPT_AGAIN_IN).await;
                     }
                 },

@@ -1,6 +1,8 @@
 //! What people see of the engine: plain values, made on request, so that nobody reads its state. All of it can be
 //! shown: no personal data.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     /// Why the next restored backup might not be noticed.
     #[serde(default)]
     pub anchor_trouble: Option<String>,
+    /// What keeps more than one file from going on: a disk that is full or failing.
+    pub halts: Vec<Halt>,
     pub endpoints: Vec<EndpointLine>,
     pub routes: Vec<RouteLine>,
     /// What lies in the outboxes and was not taken.
@@ -37,6 +41,18 @@ pub struct Snapshot {
     /// Stories that begin with an entry which is not understood, and are of none of the routes.
     #[serde(default)]
     pub unread: Vec<HeldItem>,
+}
+
+/// Something that is not begun, or not done, until a disk has room or is mended; it goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    pub since: Moment,
+    /// None: it keeps everybody.
+    pub exchange: Option<ExchangeName>,
+    /// None: all of its municipalities.
+    pub municipalities: Option<BTreeSet<MunicipalityCode>>,
+    /// What, and why: a sentence without its capital letter and full stop.
+    pub what: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

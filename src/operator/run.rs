@@ -27,7 +27,9 @@ pub fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // A line that cannot be written, on a full disk, is lost; to say so on the same stream would end the daemon.
+        .log_internal_errors(false);
     // A second set-up, as in a test, changes nothing.
     let _ = match std::env::var_os("JOURNAL_STREAM") {
         Some(_) => lines.without_time().try_init(),

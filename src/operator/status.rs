@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::held::{self, Called};
 use super::text::{Cell, Look, Table, Tone, count, minute, municipality, paragraph, tone_of};
+use crate::domain::identity::ExchangeName;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::places::short_id;
@@ -14,7 +15,7 @@ use crate::engine::snapshot::{EndpointLine, ExchangeLine, HeldItem, RouteLine, S
 const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
 
 /// Whether nothing asks for a person: nothing waits for a decision, nothing is overdue, every query was taken, the far
-/// side and the folders can be reached, and the daemon runs.
+/// side and the folders can be reached, no disk keeps anything, and the daemon runs.
 pub fn is_fine(snapshot: &Snapshot) -> bool {
     let is_route_fine = |route: &RouteLine| {
         route.unasked.is_none() && !route.open.iter().any(|line| line.waits_for_person || line.overdue)
@@ -26,6 +27,7 @@ pub fn is_fine(snapshot: &Snapshot) -> bool {
         && snapshot.endpoints.iter().all(|endpoint| endpoint.trouble.is_none())
         && snapshot.unreadable.is_empty()
         && snapshot.unread.is_empty()
+        && snapshot.halts.is_empty()
 }
 
 /// What concerns one municipality; None: the settings do not have it.
@@ -34,6 +36,11 @@ pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
     part.routes.retain(|route| route.municipality == code);
     part.endpoints.retain(|endpoint| part.routes.iter().any(|route| route.endpoint == endpoint.name));
     part.unreadable.retain(|folder| folder.municipality.is_none_or(|of| of == code));
+    part.halts.retain(|halt| {
+        let has_exchange = |of: &ExchangeName| part.routes.iter().any(|route| route.exchange == *of);
+        halt.exchange.as_ref().is_none_or(has_exchange)
+            && halt.municipalities.as_ref().is_none_or(|those| those.contains(&code))
+    });
     part.outbox.retain(|waiting| waiting.municipality == Some(code));
     part.unread.clear();
     part.refused.retain(|refused| refused.municipality == code.to_string());
@@ -58,6 +65,7 @@ pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
 /// One municipality, with what waits for a person in full.
 pub fn of(code: MunicipalityCode, part: &Snapshot, held: &[HeldItem], look: Look, called: &Called) -> String {
     let mut shown = format!("{}. {}\n", look.paint(Tone::Strong, &municipality(code)), daemon(part, look));
+    shown.push_str(&halts(part, look));
     for route in &part.routes {
         let _ = write!(shown, "\n{}", route_in_full(route, look, called));
     }
@@ -90,7 +98,25 @@ fn heading(snapshot: &Snapshot, look: Look) -> String {
         // The same municipality stands under each of its exchanges.
         (_, false) => "routes",
     };
-    format!("{}\n{routes} {of}: {}.\n", daemon(snapshot, look), told.join(", "))
+    format!("{}\n{}{routes} {of}: {}.\n", daemon(snapshot, look), halts(snapshot, look), told.join(", "))
+}
+
+/// What a disk keeps from going on.
+fn halts(snapshot: &Snapshot, look: Look) -> String {
+    let mut shown = String::new();
+    let is_one_exchange = snapshot.routes.windows(2).all(|two| two[0].exchange == two[1].exchange);
+    for halt in &snapshot.halts {
+        let of = halt.exchange.as_ref().filter(|_| !is_one_exchange);
+        let of = of.map(|exchange| format!("Exchange {exchange}: ")).unwrap_or_default();
+        let heading = format!("Since {}: ", minute(halt.since));
+        let text = format!("{of}{}.", halt.what);
+        let _ = writeln!(shown, "{}", look.paint(Tone::Bad, paragraph(&heading, &text).trim_end()));
+    }
+    if !shown.is_empty() {
+        let remedy = "It goes on by itself; nothing is lost. Make room on that disk, or mend it.";
+        let _ = writeln!(shown, "{remedy}");
+    }
+    shown
 }
 
 fn daemon(snapshot: &Snapshot, look: Look) -> String {

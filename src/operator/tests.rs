@@ -25,7 +25,7 @@ use crate::engine::rebuild::{Finding, Rebuilt};
 use crate::engine::recover::{FarLook, Open, Report, StrayQuery, StrayReply};
 use crate::engine::retry::{CameTo, RetryLine};
 use crate::engine::snapshot::{
-    Choice, EndpointLine, ExchangeLine, HeldQuery, HeldReply, Offer, OtherQuery, RefusedFile, RouteLine, Story,
+    Choice, EndpointLine, ExchangeLine, Halt, HeldQuery, HeldReply, Offer, OtherQuery, RefusedFile, RouteLine, Story,
     StoryEntry, UnreadableFolder,
 };
 use crate::outbox::Waiting;
@@ -272,6 +272,7 @@ fn fine() -> Snapshot {
         daemon_runs: true,
         restored: None,
         anchor_trouble: None,
+        halts: vec![],
         endpoints: vec![EndpointLine {
             name: "serviceplatformen".parse().unwrap(),
             trouble: None,
@@ -314,6 +315,23 @@ fn troubled() -> Snapshot {
         line("0760", vec![ExchangeLine { trouble, ..exchange_line("accepted", "the data is uploaded") }], vec![]),
         RouteLine { unasked: Some(junk.clone()), ..line("0787", vec![], vec![junk]) },
     ]);
+    snapshot.halts = vec![
+        Halt {
+            since: at("2026-12-01T04:58:00Z"),
+            exchange: None,
+            municipalities: None,
+            what:
+                "nothing can be recorded, so nothing new is begun: cannot write to the store /var/lib/sluse/sluse.db: \
+                   database or disk is full"
+                    .into(),
+        },
+        Halt {
+            since: at("2026-12-01T04:59:00Z"),
+            exchange: Some("sf2530".parse().unwrap()),
+            municipalities: Some(["0751".parse().unwrap()].into()),
+            what: "2 exchanges cannot go on: /var/spool/sluse/inbox: No space left on device (os error 28)".into(),
+        },
+    ];
     snapshot.unreadable = vec![UnreadableFolder {
         municipality: Some("0760".parse().unwrap()),
         folder: "/var/spool/sluse/outbox/0760".into(),
@@ -688,6 +706,7 @@ fn status_ends_with_1_if_anything_waits_is_overdue_or_the_daemon_does_not_run() 
     assert_eq!(with(&|s| s.routes[1].unasked = Some(open("rejected"))), 1);
     assert_eq!(with(&|s| s.endpoints[0].trouble = Some("not reachable".into())), 1);
     assert_eq!(with(&|s| s.unreadable = troubled().unreadable), 1);
+    assert_eq!(with(&|s| s.halts = troubled().halts), 1);
 }
 
 #[test]
@@ -732,6 +751,7 @@ fn status_of_one_municipality_does_not_blame_it_for_the_others() {
         Request::Status => {
             let mut snapshot = troubled();
             snapshot.endpoints[0].trouble = None;
+            snapshot.halts.retain(|halt| halt.exchange.is_some());
             vec![Answer::Status(snapshot)]
         }
         _ => vec![Answer::Held { items: held_items() }],

@@ -258,7 +258,7 @@ fn look(disk: &dyn Disk, layout: &Layout, path: &Path, size: u64) -> Wholeness {
             layout::Wholeness::NotWhole(unfit) => Wholeness::NotWhole(unfit.to_string()),
             layout::Wholeness::CannotTell => Wholeness::CannotTell,
         },
-        Err(e) => Wholeness::NotWhole(format!("it cannot be read: {e}")),
+        Err(e) => Wholeness::Unread(format!("it cannot be read: {e}")),
     }
 }
 

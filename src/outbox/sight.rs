@@ -15,6 +15,9 @@ const PAUSE_AFTER_LOOK: Duration = Duration::from_millis(200);
 /// And for so much longer by its size. Reading and parsing a mebibyte takes some milliseconds.
 const PAUSE_PER_MIB: Duration = Duration::from_millis(100);
 
+/// A file that the disk did not show is looked at again after so long.
+const LOOK_AT_UNREAD_AGAIN_IN: Duration = Duration::from_secs(2);
+
 /// How whole a file is by its own layout.
 pub enum Wholeness {
     /// It changed just now, or so soon after the last look that it was not read again, or others came first.
@@ -22,6 +25,8 @@ pub enum Wholeness {
     Whole,
     /// Why not.
     NotWhole(String),
+    /// The disk did not show it, and why; the next look tries again.
+    Unread(String),
     CannotTell,
 }
 
@@ -46,8 +51,14 @@ impl Sight {
     pub fn of(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl FnOnce() -> Wholeness) -> Sight {
         let (still_since, next_look) = match former {
             Some(former) if former.stamp == stamp => match former.wholeness {
-                Wholeness::NotLooked if former.next_look <= now => (former.still_since, former.next_look),
-                Wholeness::NotLooked | Wholeness::Whole | Wholeness::NotWhole(_) | Wholeness::CannotTell => {
+                Wholeness::NotLooked | Wholeness::Unread(_) if former.next_look <= now => {
+                    (former.still_since, former.next_look)
+                }
+                Wholeness::NotLooked
+                | Wholeness::Unread(_)
+                | Wholeness::Whole
+                | Wholeness::NotWhole(_)
+                | Wholeness::CannotTell => {
                     return former;
                 }
             },
@@ -68,9 +79,13 @@ impl Sight {
             Wholeness::NotLooked => return Ready::In(self.next_look.saturating_sub(now)),
             Wholeness::Whole => return Ready::Now,
             Wholeness::CannotTell => settle,
-            Wholeness::NotWhole(_) => unfit_after,
+            Wholeness::NotWhole(_) | Wholeness::Unread(_) => unfit_after,
         };
-        if still_for >= needed { Ready::Now } else { Ready::In(needed - still_for) }
+        match needed.saturating_sub(still_for) {
+            Duration::ZERO => Ready::Now,
+            left if matches!(self.wholeness, Wholeness::Unread(_)) => Ready::In(left.min(LOOK_AT_UNREAD_AGAIN_IN)),
+            left => Ready::In(left),
+        }
     }
 
     /// Why it is not taken yet.
@@ -80,6 +95,7 @@ impl Sight {
             Wholeness::Whole => "whole".to_owned(),
             Wholeness::CannotTell => "settling".to_owned(),
             Wholeness::NotWhole(finding) => format!("settling, not whole yet: {finding}"),
+            Wholeness::Unread(why) => why.clone(),
         }
     }
 }

@@ -70,6 +70,8 @@ pub enum HouseFact {
     /// the one that had been there (None: it was not behind); so many exchanges were open, and so many queries and
     /// replies lay here that were in no journal.
     Recovered { who: String, reason: String, journal: u64, anchor: Option<u64>, open: u64, queries: u64, replies: u64 },
+    /// The store could not be written since then, and nothing new was begun until this was written.
+    StoodStill { since: Moment, why: String },
 }
 
 impl HouseFact {
@@ -78,6 +80,7 @@ impl HouseFact {
         match self {
             HouseFact::RegisterShownInFull { .. } => "register_shown_in_full",
             HouseFact::Recovered { .. } => "recovered",
+            HouseFact::StoodStill { .. } => "stood_still",
         }
     }
 }
@@ -104,11 +107,16 @@ pub enum StoreTrouble {
     /// The chain does not hold: an entry was edited, removed, inserted or reordered.
     #[error("journal entry {seq}: {what}; the store was cut off or altered: {PUT_BACK}")]
     Broken { seq: u64, what: String },
+    /// It has not been done, or it is not known whether it has; then the next attempt says `Moved`. Nothing is wrong
+    /// with the store that more room or a mended disk would not mend.
     #[error("cannot {attempted} the store {path}: {reason}")]
     Unusable { attempted: &'static str, path: String, reason: String },
     /// The file is not whole, or something else.
     #[error("the store {path} is damaged ({reason}): {PUT_BACK}")]
     Damaged { path: String, reason: String },
+    /// Nobody works at the store any more.
+    #[error("the store's own thread has ended")]
+    Closed,
     #[error("the store has layout version {found}, this program knows {known}")]
     Newer { found: i64, known: i64 },
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::leaks::said;
 use super::wait::until;
@@ -101,9 +101,19 @@ impl Daemon {
         kib << 10
     }
 
+    /// It may open so many files from now on, whatever it has open; None: as many as it ever may.
+    pub fn limit_open_files(&self, files: Option<u64>) {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: files.or(maximum), maximum };
+        prlimit(Some(self.pid()), Resource::Nofile, limit).expect("it is our child");
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id");
-        kill_process(pid, signal).expect("it is our child and nobody has waited for it");
+        kill_process(self.pid(), signal).expect("it is our child and nobody has waited for it");
+    }
+
+    fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id")
     }
 }
 

@@ -21,7 +21,7 @@ use sluse::domain::query::{QueryOrder, compose_query};
 use sluse::engine::control::{Answer, Request};
 use sluse::engine::decide::{Ask, Verdict};
 use sluse::engine::offline::fold;
-use sluse::engine::snapshot::{EndpointLine, HeldItem};
+use sluse::engine::snapshot::{EndpointLine, HeldItem, Snapshot};
 use sluse::outbox::Waiting;
 use sluse::store::{Body, Question, Reading, SqliteReader};
 use tempfile::TempDir;
@@ -461,8 +461,12 @@ municipalities = [{codes}]
 
     /// What lies in the outboxes and is not taken.
     pub fn waiting(&self) -> Vec<Waiting> {
+        self.status().outbox
+    }
+
+    pub fn status(&self) -> Snapshot {
         match self.ask(&Request::Status) {
-            Answer::Status(snapshot) => snapshot.outbox,
+            Answer::Status(snapshot) => snapshot,
             answer => panic!("{answer:?}"),
         }
     }

@@ -372,6 +372,43 @@ impl State {
 }
 
 impl Fact {
+    /// Whether it becomes true only by being recorded: an intent, or a person's decision. All others tell what has
+    /// happened, or was found, whether it is recorded or not.
+    pub fn is_true_once_recorded(&self) -> bool {
+        match self {
+            Fact::TriggerIntended { .. }
+            | Fact::HandOverIntended
+            | Fact::Approved { .. }
+            | Fact::Declined { .. }
+            | Fact::Settled { .. }
+            | Fact::Withdrawn { .. }
+            | Fact::Retried { .. } => true,
+            // A person's decision too, where it retries another.
+            Fact::Accepted(query) => query.retry_of.is_some(),
+            Fact::StoreRestored
+            | Fact::Unfit(_)
+            | Fact::QueryHeld { .. }
+            | Fact::DataUploaded
+            | Fact::DataGone
+            | Fact::TriggerStaged { .. }
+            | Fact::RenameUnavailable { .. }
+            | Fact::TriggerMade
+            | Fact::TriggerNotMade { .. }
+            | Fact::Doubted { .. }
+            | Fact::TriggerFound { .. }
+            | Fact::ReceiptRead { .. }
+            | Fact::ReplyFetched(_)
+            | Fact::ReplyHeld { .. }
+            | Fact::Applied { .. }
+            | Fact::HandOverStaged { .. }
+            | Fact::HandOverLost
+            | Fact::HandedOver
+            | Fact::CommandRan { .. }
+            | Fact::Tidied { .. }
+            | Fact::SetAside => false,
+        }
+    }
+
     /// The fact's name, as in the journal.
     pub fn name(&self) -> &'static str {
         match self {

@@ -29,8 +29,9 @@ impl<C: Connect> Work<C> {
         let applied = self.known.applied.ok_or_else(|| Setback::Other("no entry applied this reply".into()))?;
         let list = self.site.ledger.with(move |store| ChangeList::of(store, applied)).await?;
         let reply = self.site.places.reply(&arrival);
+        let there = folder.clone();
         let (reply_part, changes_part) = (part(&folder, &reply_name), part(&folder, &changes_name));
-        let inode = self
+        let staged = self
             .on_disk(move |disk| {
                 disk.remove(&changes_part)?;
                 let mut growing = disk.create(&changes_part)?;
@@ -39,9 +40,10 @@ impl<C: Connect> Work<C> {
                 disk.share_with_group(&changes_part)?;
                 crate::durable::copy_anew(disk, &reply, &reply_part)?;
                 disk.share_with_group(&reply_part)?;
-                disk.folder_inode(&folder)
+                disk.folder_inode(&there)
             })
-            .await?;
+            .await;
+        let inode = staged.map_err(|setback| setback.at(&self.kind.settings.inbox))?;
         point::reached("hand_over_written");
         Ok(Fact::HandOverStaged { reply: reply_name, changes: changes_name, folder: inode }.into())
     }
@@ -69,7 +71,7 @@ impl<C: Connect> Work<C> {
                     None => Err(Setback::Disk(e)),
                 }
             }
-            Err(setback) => Err(setback),
+            Err(setback) => Err(setback.at(&self.kind.settings.inbox)),
         }
     }
 

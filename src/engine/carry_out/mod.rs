@@ -6,11 +6,13 @@ pub mod hand_over;
 mod submit;
 mod tidy;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::site::{Kind, Site};
 use crate::domain::exchange::fact::Accepted;
 use crate::domain::exchange::{Duty, Exchange, Fact};
+use crate::durable;
 use crate::pipeline;
 use crate::store::{Entry, StoreTrouble};
 use crate::transport::{Connect, FarSide, Trouble};
@@ -32,6 +34,9 @@ pub enum Setback {
     Far(#[from] Trouble),
     #[error("{0}")]
     Disk(#[from] std::io::Error),
+    /// The same, and where.
+    #[error("{path}: {trouble}")]
+    DiskAt { path: String, trouble: std::io::Error },
     #[error("{0}")]
     Store(#[from] StoreTrouble),
     #[error("{0}")]
@@ -44,7 +49,24 @@ impl Setback {
     pub fn is_told_by_link(&self) -> bool {
         match self {
             Setback::Far(trouble) => matches!(trouble, Trouble::Unreachable(_)) || trouble.needs_a_person(),
-            Setback::Disk(_) | Setback::Store(_) | Setback::Other(_) => false,
+            Setback::Disk(_) | Setback::DiskAt { .. } | Setback::Store(_) | Setback::Other(_) => false,
+        }
+    }
+
+    /// Whether a local disk has no room or fails, so that the next piece of work would fare the same.
+    pub fn is_disks_own(&self) -> bool {
+        match self {
+            Setback::Disk(trouble) | Setback::DiskAt { trouble, .. } => durable::is_disks_own(trouble),
+            Setback::Store(trouble) => matches!(trouble, StoreTrouble::Unusable { .. }),
+            Setback::Far(_) | Setback::Other(_) => false,
+        }
+    }
+
+    /// Says where the disk failed.
+    pub fn at(self, path: &Path) -> Setback {
+        match self {
+            Setback::Disk(trouble) => Setback::DiskAt { path: path.display().to_string(), trouble },
+            said => said,
         }
     }
 }
@@ -157,7 +179,7 @@ impl<C: Connect> Work<C> {
         Ok(match compared {
             pipeline::Compared::Applied(entry) => CarriedOut { recorded: Some(entry), ..CarriedOut::default() },
             pipeline::Compared::Held(fact) => fact.into(),
-            pipeline::Compared::NotRead(error) => return Err(Setback::Disk(error)),
+            pipeline::Compared::NotRead(error) => return Err(Setback::Disk(error).at(&self.site.places.archive())),
         })
     }
 }

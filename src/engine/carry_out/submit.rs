@@ -17,7 +17,8 @@ impl<C: Connect> Work<C> {
     pub(super) async fn upload_data(&self) -> Result<CarriedOut, Setback> {
         let query = self.query()?;
         let copy = self.site.places.query(&self.exchange.route, self.exchange.id);
-        let mut source = Source(self.on_disk(move |disk| disk.open(&copy)).await?);
+        let opened = self.on_disk(move |disk| disk.open(&copy)).await;
+        let mut source = Source(opened.map_err(|setback| setback.at(&self.site.places.archive()))?);
         let path = in_out(&query.remote_name);
         let there = self
             .far(async |session| {

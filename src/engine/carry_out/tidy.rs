@@ -63,7 +63,7 @@ impl<C: Connect> Work<C> {
         let (municipality, state) = (route.municipality, self.exchange.state.name());
         let mut text = format!("{name} (exchange {id}, municipality {municipality}) was {state}:\n{why}\n");
         let (originals, copied, changed) = (self.originals(), self.copied(), self.changed_original());
-        self.on_disk(move |disk| {
+        let aside = self.on_disk(move |disk| {
             disk.make_folder(file.parent().unwrap_or(&file), 0o700)?;
             match content {
                 Some(content) => drop(copy_anew(disk, &content, &file)?),
@@ -76,8 +76,8 @@ impl<C: Connect> Work<C> {
             }
             disk.replace(&sentence, text.as_bytes())?;
             originals.iter().try_for_each(|original| put_away(disk, original, copied, &changed))
-        })
-        .await?;
+        });
+        aside.await.map_err(|setback| setback.at(&self.site.places.refused()))?;
         Ok(Fact::SetAside.into())
     }
 

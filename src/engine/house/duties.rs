@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
+use super::halts::no_room;
 use super::{Done, House, Key, Rest};
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Duty, Exchange, Fact, State};
@@ -64,6 +65,9 @@ impl<C: Connect> House<C> {
             to_start.push((id, duty, intent.is_some()));
         }
         self.record_pending().await?;
+        if self.standstill.is_some() {
+            return Ok(());
+        }
         for (id, duty, is_intended) in to_start {
             self.begin(id, duty, is_intended);
         }
@@ -187,13 +191,17 @@ impl<C: Connect> House<C> {
                     self.rests.remove(&id);
                 } else if let Some(rest) = self.rests.get_mut(&id) {
                     rest.said.clear();
+                    rest.no_room = None;
                 }
                 return;
             }
         };
         self.pending.extend(out.facts.into_iter().map(|fact| (id, fact)));
         let Some(exchange) = self.book.get(id) else { return };
-        let rest = self.rests.entry(id).or_insert(Rest { setbacks: 0, until: Instant::now(), said: String::new() });
+        let at_first = || Rest { setbacks: 0, until: Instant::now(), said: String::new(), no_room: None };
+        let rest = self.rests.entry(id).or_insert_with(at_first);
+        let now = self.site.surroundings.now();
+        rest.no_room = out.setback.as_ref().and_then(|setback| no_room(rest.no_room, setback, now));
         let is_told_by_link = out.setback.as_ref().is_some_and(Setback::is_told_by_link);
         // A far side that is away is one trouble, not each exchange's.
         rest.setbacks = rest.setbacks.saturating_add(u32::from(!is_told_by_link)).max(1);

@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Done, House, Key, ToFetch, empty_line};
+use super::halts::no_room;
+use super::{Done, FetchTrouble, House, Key, ToFetch, empty_line};
 use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
-use crate::domain::identity::{ContentHash, EndpointName, RemoteName, TransferId};
+use crate::domain::identity::{ContentHash, EndpointName, RemoteName, Route, TransferId};
 use crate::domain::patience::backoff;
 use crate::engine::arrivals::{self, Candidate, FetchedReply, Found};
 use crate::engine::carry_out::Setback;
@@ -83,18 +84,20 @@ impl<C: Connect> House<C> {
             }
         };
         let sorted = arrivals::sort(endpoint, &kinds, &self.book, &listing, &mut self.passed);
-        let mut waiting: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
+        let odd: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
+        let mut waiting = odd.clone();
         self.fetch_troubles.retain(|(of, name), _| of != endpoint || listing.files.iter().any(|f| f.name == *name));
         let troubled = self.fetch_troubles.iter().filter(|((of, _), _)| of == endpoint);
-        waiting.extend(troubled.map(|((_, name), why)| (name.to_string(), why.clone())));
+        waiting.extend(troubled.map(|((_, name), trouble)| (name.to_string(), trouble.said.clone())));
         let former = poll.line.replace(EndpointLine {
             name: endpoint.clone(),
             trouble: None,
             listed_at: Some(self.site.surroundings.now()),
             foreign: sorted.foreign,
-            waiting: waiting.clone(),
+            waiting,
         });
-        for (name, why) in waiting {
+        // What could not be fetched was told when that was tried.
+        for (name, why) in odd {
             if !former.as_ref().is_some_and(|line| line.waiting.contains(&(name.clone(), why.clone()))) {
                 warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
             }
@@ -153,7 +156,9 @@ impl<C: Connect> House<C> {
     ) {
         let fetched = match fetched {
             Ok(fetched) => fetched,
-            Err(setback) => return self.note_fetch_trouble(endpoint, &candidate.name, &setback),
+            Err(setback) => {
+                return self.note_fetch_trouble(endpoint, &candidate.name, Some(candidate.route), &setback);
+            }
         };
         self.fetch_troubles.remove(&(endpoint.clone(), candidate.name.clone()));
         self.passed.forget(endpoint, &candidate.name);
@@ -204,12 +209,22 @@ impl<C: Connect> House<C> {
     }
 
     /// Told once per change, and shown with what waits in IN.
-    fn note_fetch_trouble(&mut self, endpoint: &EndpointName, name: &RemoteName, setback: &Setback) {
+    fn note_fetch_trouble(
+        &mut self,
+        endpoint: &EndpointName,
+        name: &RemoteName,
+        route: Option<Route>,
+        setback: &Setback,
+    ) {
         let link_trouble = self.site.endpoints.get(endpoint).and_then(|(_, link)| link.trouble());
         let said = setback.to_string();
         self.passed.forget(endpoint, name);
-        let former = self.fetch_troubles.insert((endpoint.clone(), name.clone()), said.clone());
-        if link_trouble.is_none() && former.as_ref() != Some(&said) {
+        let key = (endpoint.clone(), name.clone());
+        let former = self.fetch_troubles.remove(&key);
+        let since = former.as_ref().and_then(|former| former.no_room);
+        let no_room = no_room(since, setback, self.site.surroundings.now());
+        self.fetch_troubles.insert(key, FetchTrouble { said: said.clone(), route, no_room });
+        if link_trouble.is_none() && former.is_none_or(|former| former.said != said) {
             warn!(%endpoint, %name, trouble = %said, "a file in IN could not be fetched, it is tried again at each poll");
         }
     }
@@ -229,7 +244,7 @@ impl<C: Connect> House<C> {
         let Listed { name, size } = listed;
         let read = match read {
             Ok(read) => read,
-            Err(setback) => return self.note_fetch_trouble(endpoint, &name, &setback),
+            Err(setback) => return self.note_fetch_trouble(endpoint, &name, None, &setback),
         };
         self.fetch_troubles.remove(&(endpoint.clone(), name.clone()));
         self.passed.forget(endpoint, &name);

@@ -8,10 +8,12 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use super::halts::{NoRoom, no_room};
 use super::{Done, House, Key, ToTake};
 use crate::domain::identity::{ExchangeName, Route};
+use crate::domain::moment::Moment;
 use crate::engine::carry_out::{Setback, on_disk};
 use crate::engine::intake::{self, NotTaken, Spools, Taken};
 use crate::engine::places::short_id;
@@ -23,30 +25,35 @@ use crate::transport::Connect;
 /// The outbox is looked at this often, whatever the notifications say, and so are the spools.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(30);
 
+/// A folder that could not be read is looked at again after so long.
+const READ_AGAIN_IN: Duration = Duration::from_secs(5);
+
 /// A file that could not be taken is tried again after this, and then after twice as long each time.
 const TAKE_AGAIN_IN: Duration = Duration::from_secs(1);
 
 /// And never later than this.
-const TAKE_AGAIN_IN_MAX: Duration = Duration::from_secs(60);
+const TAKE_AGAIN_IN_MAX: Duration = Duration::from_secs(30);
 
 /// A file that could not be taken yet.
 pub(super) struct Stuck {
-    route: Route,
+    pub(super) route: Route,
     name: String,
     /// None: it is still in the outbox, where the scans find it.
-    spooled: Option<Spooled>,
-    why: String,
+    pub(super) spooled: Option<Spooled>,
+    pub(super) why: String,
+    pub(super) no_room: NoRoom,
     failures: u32,
     again_at: Instant,
 }
 
 impl Stuck {
     /// A file that is still in the outbox, after one failure more.
-    fn after(former: Option<&Stuck>, route: Route, name: String, setback: &Setback) -> Stuck {
+    fn after(former: Option<&Stuck>, now: Moment, route: Route, name: String, setback: &Setback) -> Stuck {
+        let no_room = no_room(former.and_then(|former| former.no_room), setback, now);
         let failures = former.map_or(0, |former| former.failures);
         let wait = TAKE_AGAIN_IN.saturating_mul(2_u32.saturating_pow(failures)).min(TAKE_AGAIN_IN_MAX);
         let (why, again_at) = (setback.to_string(), Instant::now() + wait);
-        Stuck { route, name, spooled: None, why, failures: failures.saturating_add(1), again_at }
+        Stuck { route, name, spooled: None, why, no_room, failures: failures.saturating_add(1), again_at }
     }
 
     fn is_news(&self, former: Option<&Stuck>) -> bool {
@@ -115,6 +122,7 @@ impl<C: Connect> House<C> {
         let ripe: HashSet<_> = scan.ripe.iter().map(|ripe| ripe.path.clone()).collect();
         self.stuck
             .retain(|path, stuck| stuck.spooled.is_some() || stuck.route.exchange != exchange || ripe.contains(path));
+        self.tell_of_room();
         for ripe in scan.ripe {
             let rests = self.stuck.get(&ripe.path).is_some_and(|stuck| stuck.again_at > now);
             if !rests {
@@ -142,6 +150,9 @@ impl<C: Connect> House<C> {
                 info!(folder = %folder.display(), "folder can be read again");
             }
         }
+        if !unreadable.is_empty() {
+            self.next_scan = self.next_scan.min(Instant::now() + READ_AGAIN_IN);
+        }
         for (folder, why) in unreadable {
             if self.unreadable.insert(folder.clone(), why.clone()).as_ref() != Some(&why) {
                 error!(folder = %folder.display(), %why, "folder cannot be read, nothing is taken from it");
@@ -166,7 +177,7 @@ impl<C: Connect> House<C> {
             return;
         }
         self.queue_what_was_stuck(now);
-        while let Some(next) = self.to_take.pop() {
+        while let Some(next) = self.next_to_take() {
             let (from, exchange) = (next.path(), next.route().exchange.clone());
             let (Some(kind), site) = (self.site.kinds.get(&exchange).cloned(), self.site.clone()) else {
                 if let ToTake::Spooled(spooled) = next {
@@ -200,6 +211,9 @@ impl<C: Connect> House<C> {
             Ok(found) => found,
             Err(setback) => return error!(trouble = %setback, "spools cannot be read, what was claimed waits there"),
         };
+        if !found.unreadable.is_empty() {
+            self.next_look_at_spools = Instant::now() + READ_AGAIN_IN;
+        }
         self.note_folders(&found.read, found.unreadable);
         for spooled in found.files {
             let path = spooled.path();
@@ -213,7 +227,7 @@ impl<C: Connect> House<C> {
 
     /// `from`: where the file was before.
     pub(super) fn note_taken(&mut self, from: &Path, taken: Result<Taken, NotTaken>) {
-        let former = self.stuck.remove(from);
+        let (former, now) = (self.stuck.remove(from), self.site.surroundings.now());
         match taken {
             Ok(taken) => {
                 let Some(kind) = self.site.kinds.get(&taken.spooled.route.exchange) else { return };
@@ -226,7 +240,7 @@ impl<C: Connect> House<C> {
                 "claimed file is gone from the spool, it was not sent"
             ),
             Err(NotTaken::NotClaimed(ripe, setback)) => {
-                let stuck = Stuck::after(former.as_ref(), ripe.route, printable(&ripe.name), &setback);
+                let stuck = Stuck::after(former.as_ref(), now, ripe.route, printable(&ripe.name), &setback);
                 if stuck.is_news(former.as_ref()) {
                     error!(
                         name = %stuck.name, municipality = %stuck.route.municipality, why = %stuck.why,
@@ -237,7 +251,7 @@ impl<C: Connect> House<C> {
             }
             Err(NotTaken::NotCopied(spooled, setback)) => {
                 let (path, name) = (spooled.path(), spooled.original_name.clone());
-                let mut stuck = Stuck::after(former.as_ref(), spooled.route.clone(), name, &setback);
+                let mut stuck = Stuck::after(former.as_ref(), now, spooled.route.clone(), name, &setback);
                 stuck.spooled = Some(*spooled);
                 if stuck.is_news(former.as_ref()) {
                     error!(
@@ -248,9 +262,11 @@ impl<C: Connect> House<C> {
                 self.keep_stuck(path, stuck);
             }
         }
+        self.tell_of_room();
     }
 
     fn keep_stuck(&mut self, path: PathBuf, stuck: Stuck) {
+        debug!(failures = stuck.failures, "file tried in vain");
         self.next_scan = self.next_scan.min(stuck.again_at);
         if stuck.spooled.is_some() {
             self.stuck_again_at.insert((stuck.again_at, path.clone()));

@@ -2,13 +2,15 @@
 //! makes the loop look again: facts are weighed, recorded, taken into the book; duties follow from the
 //! book and are carried out by tasks, whose outcomes come back as facts. No state is kept that the
 //! journal does not give, but for patience: what is busy, what rests after a setback. The rooms: `duties`, `inflow`
-//! (outboxes), `far_side` (polls), `people`, `retries`.
+//! (outboxes), `far_side` (polls), `people`, `retries`; and where a disk is full or fails, `standstill` (the store's) and `halts`.
 
 mod duties;
 mod far_side;
+mod halts;
 mod inflow;
 mod people;
 mod retries;
+mod standstill;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -35,13 +37,16 @@ use super::{point, tell};
 use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::{Book, Exchange, Fact};
 use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
+use crate::domain::moment::Moment;
 use crate::domain::query::Query;
 use crate::outbox::claim::Spooled;
 use crate::outbox::{Outbox, Ripe, Scan, Waiting};
 use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
+use halts::NoRoom;
 use inflow::Stuck;
 use retries::Batch;
+use standstill::Standstill;
 use turns::Turns;
 
 /// After a notification nothing is looked at for so long, so that a burst is one look.
@@ -124,6 +129,15 @@ struct Rest {
     setbacks: u32,
     until: Instant,
     said: String,
+    no_room: NoRoom,
+}
+
+/// Why a file in IN could not be fetched.
+struct FetchTrouble {
+    said: String,
+    /// None: a receipt, which is nobody's before it is read.
+    route: Option<Route>,
+    no_room: NoRoom,
 }
 
 #[derive(Default)]
@@ -192,7 +206,7 @@ pub struct House<C: Connect> {
     polls: BTreeMap<EndpointName, Poll>,
     passed: Passed,
     /// What could not be fetched, and why.
-    fetch_troubles: HashMap<(EndpointName, RemoteName), String>,
+    fetch_troubles: HashMap<(EndpointName, RemoteName), FetchTrouble>,
     to_take: Turns,
     in_outbox: BTreeMap<ExchangeName, Vec<Waiting>>,
     unreadable: HashMap<PathBuf, String>,
@@ -200,6 +214,8 @@ pub struct House<C: Connect> {
     stuck: HashMap<PathBuf, Stuck>,
     /// When those of them that are in a spool are tried again, the soonest first.
     stuck_again_at: BTreeSet<(Instant, PathBuf)>,
+    /// For whom it was told that no more files are claimed, and why.
+    told_no_room: BTreeMap<Option<ExchangeName>, String>,
     next_scan: Instant,
     /// No scan before this, whoever asks for one: the last one took its time.
     scan_rests_until: Instant,
@@ -207,6 +223,8 @@ pub struct House<C: Connect> {
     next_look_at_spools: Instant,
     /// The journal holds more than the book: nothing may be decided any more.
     outrun: Option<StoreTrouble>,
+    /// The store cannot be written: nothing new is begun.
+    standstill: Option<Standstill>,
     started: Instant,
     deferred: Vec<Deferred>,
     outcomes: Vec<Outcome>,
@@ -247,10 +265,12 @@ impl<C: Connect> House<C> {
             unreadable: HashMap::new(),
             stuck: HashMap::new(),
             stuck_again_at: BTreeSet::new(),
+            told_no_room: BTreeMap::new(),
             next_scan: Instant::now(),
             scan_rests_until: Instant::now(),
             next_look_at_spools: Instant::now(),
             outrun: None,
+            standstill: None,
             started: Instant::now(),
             deferred: Vec::new(),
             outcomes: Vec::new(),
@@ -260,16 +280,12 @@ impl<C: Connect> House<C> {
         }
     }
 
-    /// Runs until told to stop. Errors: the store cannot be written; nothing is done on what is not recorded.
+    /// Runs until told to stop. Errors: the store is not what this loop knows it to be, or has no thread any more. One
+    /// that cannot be written is waited for, and nothing is done on what is not recorded.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreTrouble> {
         loop {
             self.record_pending().await?;
-            self.take_deferred().await?;
-            self.go_on_with_retries().await?;
-            self.start_intake();
-            self.start_duties().await?;
-            self.start_polls();
-            self.start_fetches();
+            self.begin_what_can_be().await?;
             self.answer_outcomes();
             let wake = self.next_wake();
             // In this order, so that the same world gives the same run; what comes first is rare.
@@ -297,6 +313,21 @@ impl<C: Connect> House<C> {
         self.come_to_rest().await
     }
 
+    async fn begin_what_can_be(&mut self) -> Result<(), StoreTrouble> {
+        self.take_deferred().await?;
+        if self.standstill.is_none() {
+            self.go_on_with_retries().await?;
+            self.start_intake();
+            self.start_duties().await?;
+        }
+        // The duties' intents may have been the first that the store did not take.
+        if self.standstill.is_none() {
+            self.start_polls();
+            self.start_fetches();
+        }
+        Ok(())
+    }
+
     /// Lets what is at work come to its end for a moment, and records what it came to. What is broken off is
     /// found again from the journal.
     async fn come_to_rest(&mut self) -> Result<(), StoreTrouble> {
@@ -307,6 +338,11 @@ impl<C: Connect> House<C> {
             self.record_pending().await?;
         }
         self.tasks.shutdown().await;
+        if let Some(standstill) = &mut self.standstill {
+            standstill.try_now();
+            self.record_pending().await?;
+        }
+        self.tell_of_unrecorded();
         info!("stopped, everything can be resumed");
         Ok(())
     }
@@ -319,7 +355,10 @@ impl<C: Connect> House<C> {
         });
         let outcomes = self.outcomes.iter().map(|outcome| outcome.until);
         let now = Instant::now();
-        let soonest = rests.filter(|until| *until > now).chain(polls).chain(outcomes).min();
+        let soonest = match &self.standstill {
+            None => rests.filter(|until| *until > now).chain(polls).chain(outcomes).min(),
+            Some(standstill) => outcomes.chain([standstill.again_at]).min(),
+        };
         // A scan at work is waited for by its end.
         let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.scan_due() };
         soonest.map_or(scan, |soonest| soonest.min(scan))
@@ -327,18 +366,42 @@ impl<C: Connect> House<C> {
 
     // Facts.
 
-    /// Records what is pending as one append, and takes it into the book. What cannot be is told and dropped:
-    /// a journal that held it could never be read again.
+    /// Records what is pending as one append, and takes it into the book. A store that cannot be written makes the
+    /// house stand still.
     async fn record_pending(&mut self) -> Result<(), StoreTrouble> {
         if let Some(trouble) = self.outrun.take() {
             return Err(trouble);
         }
-        if self.pending.is_empty() {
+        if self.standstill.as_ref().is_some_and(|standstill| !standstill.is_over_due()) {
             return Ok(());
         }
         let now = self.site.surroundings.now();
+        let facts = self.weigh_pending(now);
+        let stood_still = self.standstill.as_ref().map(|standstill| Body::House(standstill.fact()));
+        let recorded = facts.iter().map(|(id, fact)| Body::Exchange { id: *id, fact: fact.clone() });
+        let bodies: Vec<Body> = stood_still.into_iter().chain(recorded).collect();
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        match self.site.ledger.append(now, bodies).await {
+            Ok(entries) => {
+                self.go_on();
+                entries.iter().for_each(|entry| self.take_in(entry));
+                Ok(())
+            }
+            Err(trouble @ StoreTrouble::Unusable { .. }) => {
+                self.stand_still(&trouble, facts);
+                Ok(())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// What is pending and can follow on what is known, in its order. What cannot is told and dropped: a journal that
+    /// held it could never be read again.
+    fn weigh_pending(&mut self, now: Moment) -> Vec<(FileId, Fact)> {
         let mut ahead: HashMap<FileId, Exchange> = HashMap::new();
-        let mut bodies = Vec::new();
+        let mut facts = Vec::new();
         for (id, fact) in std::mem::take(&mut self.pending) {
             let weighed = match ahead.get(&id) {
                 Some(exchange) => exchange.after(now, &fact),
@@ -347,20 +410,14 @@ impl<C: Connect> House<C> {
             match weighed {
                 Ok(exchange) => {
                     ahead.insert(id, exchange);
-                    bodies.push(Body::Exchange { id, fact });
+                    facts.push((id, fact));
                 }
                 Err(impossible) => {
                     info!(exchange = %short_id(id), why = %impossible, "outcome no longer needed: its exchange has moved on");
                 }
             }
         }
-        if bodies.is_empty() {
-            return Ok(());
-        }
-        for entry in self.site.ledger.append(now, bodies).await? {
-            self.take_in(&entry);
-        }
-        Ok(())
+        facts
     }
 
     fn take_in(&mut self, entry: &Entry) {

@@ -53,10 +53,10 @@ impl<C: Connect> House<C> {
             Request::Register(request) if let Err(why) = self.site.can_be_asked(&request) => Answer::Mistaken { why },
             Request::Register(request) => match request.full {
                 Some(reason) if !is_good(&reason) => Answer::Refused { why: NotDecided::BadReason.to_string() },
+                Some(_) if let Some(standstill) = &self.standstill => Answer::Refused { why: standstill.refusal() },
                 Some(reason) => {
                     let fact = HouseFact::RegisterShownInFull { who, reason, municipality: request.municipality };
-                    self.site.ledger.append(self.site.surroundings.now(), vec![Body::House(fact)]).await?;
-                    Answer::Agreements { count: 0, standing: Vec::new() }
+                    self.record_for_a_person(fact).await?
                 }
                 None => Answer::Agreements { count: 0, standing: Vec::new() },
             },
@@ -64,6 +64,18 @@ impl<C: Connect> House<C> {
         // Nobody waits any more if the person has gone.
         let _ = answer.send(said);
         Ok(())
+    }
+
+    /// What is shown only because it is recorded that it was.
+    async fn record_for_a_person(&mut self, fact: HouseFact) -> Result<Answer, StoreTrouble> {
+        match self.site.ledger.append(self.site.surroundings.now(), vec![Body::House(fact)]).await {
+            Ok(_) => Ok(Answer::Agreements { count: 0, standing: Vec::new() }),
+            Err(trouble @ StoreTrouble::Unusable { .. }) => {
+                self.stand_still(&trouble, Vec::new());
+                Ok(Answer::Refused { why: trouble.to_string() })
+            }
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// What only this loop knows.
@@ -76,6 +88,7 @@ impl<C: Connect> House<C> {
             endpoints: self.with_links(lines),
             outbox: self.waiting(),
             troubles,
+            halts: self.halts(),
         }
     }
 
@@ -97,6 +110,11 @@ impl<C: Connect> House<C> {
     }
 
     fn take_decision(&mut self, ask: &Ask, who: &str, answer: oneshot::Sender<Answer>) {
+        if let Some(standstill) = &self.standstill {
+            // Nobody waits any more if the person has gone.
+            let _ = answer.send(Answer::Refused { why: standstill.refusal() });
+            return;
+        }
         match decide(&self.book, ask, who, self.site.surroundings.now()) {
             Ok((id, fact)) => {
                 self.pending.push((id, fact));

@@ -52,7 +52,10 @@ impl<C: Connect> House<C> {
                     Ok(facts) => {
                         self.pending.extend(facts);
                         self.record_pending().await?;
-                        CameTo::retried(&self.book, retry.by)
+                        match &self.standstill {
+                            Some(standstill) => CameTo::Refused { why: standstill.refusal() },
+                            None => CameTo::retried(&self.book, retry.by),
+                        }
                     }
                 };
                 batch.lines.push(RetryLine::of(&self.book, retry.of, came_to));

@@ -36,11 +36,13 @@ impl Turns {
         }
     }
 
-    /// The next file of the route whose turn it is.
-    pub fn pop(&mut self) -> Option<ToTake> {
-        let route = self.order.pop_front()?;
+    /// The next file of the route whose turn it is, of those that may be taken.
+    pub fn pop(&mut self, may_be_taken: impl Fn(&ToTake) -> bool) -> Option<ToTake> {
+        let first_of = |route: &Route| self.lines.get(route)?.iter().position(&may_be_taken);
+        let (turn, place) = self.order.iter().enumerate().find_map(|(turn, route)| Some((turn, first_of(route)?)))?;
+        let route = self.order.remove(turn)?;
         let line = self.lines.get_mut(&route)?;
-        let next = line.pop_front();
+        let next = line.remove(place);
         if line.is_empty() {
             self.lines.remove(&route);
         } else {
@@ -83,7 +85,7 @@ mod tests {
     }
 
     fn names(turns: &mut Turns) -> Vec<String> {
-        std::iter::from_fn(|| turns.pop()).map(|next| next.path().display().to_string()).collect()
+        std::iter::from_fn(|| turns.pop(|_| true)).map(|next| next.path().display().to_string()).collect()
     }
 
     #[test]
@@ -112,5 +114,18 @@ mod tests {
         assert!(!turns.contains(Path::new("/spool/a")));
         turns.push_back(file("0751", "a"));
         assert_eq!(names(&mut turns), ["/spool/a"]);
+    }
+
+    #[test]
+    fn what_may_not_be_taken_keeps_its_place_and_holds_back_nothing_else() {
+        let mut turns = Turns::default();
+        ["a", "b"].iter().for_each(|name| turns.push_back(file("0751", name)));
+        turns.push_back(file("0101", "c"));
+
+        let is_c = |next: &ToTake| next.path() == Path::new("/spool/c");
+        assert_eq!(turns.pop(is_c).map(|next| next.path()), Some("/spool/c".into()));
+        assert!(turns.pop(is_c).is_none());
+
+        assert_eq!(names(&mut turns), ["/spool/a", "/spool/b"]);
     }
 }

@@ -267,7 +267,7 @@ impl Query {
                 let (size, hash) = measure(disk, file)?;
                 // The original is not compared again: what is sent is this copy.
                 let original = OriginalStamp { device: 0, inode: 0, size, modified_micros: 0 };
-                read_copy(disk, layout, &spooled, file, Copy { original, size, hash })
+                read_copy(disk, layout, &spooled, file, Copy { original, size, hash })?
             }
             None => {
                 let to = office.places.query(&self.route, id);

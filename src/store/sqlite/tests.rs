@@ -375,6 +375,40 @@ fn a_task_that_dies_in_the_middle_of_a_reply_leaves_nothing() {
 }
 
 #[test]
+fn a_store_without_room_is_as_it_was_and_goes_on_where_it_was_when_there_is_room() {
+    // Given a store that may not grow
+    let house = House::new();
+    let mut store = house.open();
+    apply(&mut store, &order(1, NOON), "2026-02-01", &[agreement("A", "", 100)]);
+    let head = store.head();
+    let many: Vec<_> = (0..5_000).map(|number| agreement(&format!("{number:08}"), "", 200)).collect();
+    let limit = |store: &SqliteStore, pages: i64| {
+        store.database.conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+    };
+    let pages: i64 = store.database.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    limit(&store, pages);
+
+    // When more is written than there is room for
+    let long = Body::House(HouseFact::StoodStill { since: moment(NOON), why: "x".repeat(100_000) });
+    let appended = store.append(head, moment(NOON), std::slice::from_ref(&long));
+    let compared = store.apply(&order(2, NOON), &mut stating(day("2026-02-01"), &many), &mut |summary| {
+        Some(applied(summary, day("2026-02-01")))
+    });
+
+    // Then nothing has happened
+    assert!(matches!(&appended, Err(StoreTrouble::Unusable { .. })), "{appended:?}");
+    assert!(matches!(&compared, Err(StoreTrouble::Unusable { .. })), "{compared:?}");
+    assert_eq!((store.head(), answers(&store, &Question::default())), (head, "A100".to_owned()));
+
+    // And everything can, on the same connection, when there is room
+    limit(&store, 1_000_000);
+    store.append(head, moment(NOON), &[long]).unwrap();
+    let (_, summary) = apply(&mut store, &order(2, NOON), "2026-02-01", &many);
+    assert_eq!((summary.new, summary.ended), (5_000, 1));
+    assert!(store.index_agrees().unwrap());
+}
+
+#[test]
 fn a_reader_works_beside_the_writer_and_sees_whole_replies_only() {
     let house = House::new();
     let mut store = house.open();

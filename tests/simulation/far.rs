@@ -283,7 +283,7 @@ impl SimSession {
                 self.cut(Lateness::Never);
                 return Err(Trouble::Unreachable("as planned".into()));
             }
-            Ok(Some(Fault::Refused)) => return Err(Trouble::Refused("as planned".into())),
+            Ok(Some(Fault::Refused | Fault::Full(_))) => return Err(Trouble::Refused("as planned".into())),
             Ok(Some(Fault::AnswerLost)) => {
                 let ticket = self.send(request);
                 self.carry_out_until(ticket);
@@ -302,7 +302,7 @@ impl SimSession {
                     When::Before | When::Late(_) => {
                         following.map(|request| self.send(request));
                     }
-                    When::After => self.carry_out_until(ticket),
+                    When::After | When::Amid => self.carry_out_until(ticket),
                 }
                 self.life.die(deadly);
                 return std::future::pending().await;

@@ -12,11 +12,16 @@ use tokio::time::Instant;
 /// Midnight in Copenhagen, long before any payment date of the tests.
 const BEGINNING_MICROS: i64 = 1_893_452_400_000_000;
 
+/// No disk is full, and no store unusable, for longer.
+pub const FULL_SECONDS_MAX: u64 = 120;
+
 /// What kind of call an effect is, so that a plan can choose the faults that fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     DiskRead,
     DiskWrite,
+    /// A write that needs room: something is created.
+    DiskRoom,
     Store,
     Connect,
     FarRead,
@@ -48,12 +53,16 @@ pub enum Fault {
     Killed(When),
     /// The machine loses its power.
     PowerLost(When),
+    /// Disk and store: from here on nothing can be written for so many seconds. Elsewhere as [`Fault::Refused`].
+    Full(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Before,
     After,
+    /// Disk: done, and not synced yet. Elsewhere as [`When::After`].
+    Amid,
     /// Far side: the request has been sent. Elsewhere as [`When::Before`].
     Late(Lateness),
 }
@@ -100,7 +109,7 @@ impl Dice {
     }
 
     fn fault(&mut self) -> Fault {
-        match self.below(10) {
+        match self.below(13) {
             0 => Fault::Fails,
             1 => Fault::AnswerLost,
             2 => Fault::Refused,
@@ -109,7 +118,10 @@ impl Dice {
             6 => Fault::Killed(When::After),
             7 => Fault::Killed(When::Late(self.lateness())),
             8 => Fault::PowerLost(When::Before),
-            _ => Fault::PowerLost(When::After),
+            9 => Fault::PowerLost(When::After),
+            10 => Fault::PowerLost(When::Amid),
+            11 => Fault::Killed(When::Amid),
+            _ => Fault::Full(1 + self.below(FULL_SECONDS_MAX)),
         }
     }
 }
@@ -131,6 +143,27 @@ pub struct Death {
 #[derive(Debug)]
 pub struct Dead;
 
+/// Why a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Dead,
+    Planned,
+    /// It was done all the same.
+    PlannedThoughDone,
+    Full,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failure::Dead => "the process is dead",
+            Failure::Planned => "as planned",
+            Failure::PlannedThoughDone => "as planned, though it was done",
+            Failure::Full => "there is no room",
+        })
+    }
+}
+
 struct Course {
     plan: Plan,
     dice: Dice,
@@ -140,6 +173,9 @@ struct Course {
     faults: Vec<String>,
     generation: u32,
     death: Option<Death>,
+    disk_is_full_until: Instant,
+    store_is_full_until: Instant,
+    last_trouble: Instant,
 }
 
 /// What a whole run has in common.
@@ -158,10 +194,14 @@ pub struct Life {
 
 impl Fates {
     pub fn new(plan: Plan, seed: u64) -> Fates {
+        let now = Instant::now();
         let course = Course {
             plan,
             dice: Dice(seed),
-            begun: Instant::now(),
+            begun: now,
+            disk_is_full_until: now,
+            store_is_full_until: now,
+            last_trouble: now,
             effects: Vec::new(),
             faults: Vec::new(),
             generation: 0,
@@ -214,6 +254,27 @@ impl Fates {
         Duration::from_millis(1 + self.below(end * 1000))
     }
 
+    /// Something happened from which the house has to come to rest again.
+    pub fn note_trouble(&self) {
+        self.course().last_trouble = Instant::now();
+    }
+
+    pub fn since_last_trouble(&self) -> Duration {
+        self.course().last_trouble.elapsed()
+    }
+
+    /// Whether something finds no room now.
+    pub fn is_full(&self) -> bool {
+        let course = self.course();
+        course.disk_is_full_until.max(course.store_is_full_until) > Instant::now()
+    }
+
+    /// Somebody else did something wrong.
+    pub fn note_fault(&self, fault: String) {
+        self.course().faults.push(fault);
+        self.note_trouble();
+    }
+
     /// What kinds of effects there were, in order.
     pub fn effects(&self) -> Vec<Kind> {
         self.course().effects.clone()
@@ -254,6 +315,17 @@ impl Life {
         };
         let fault = fault.map(|fault| fault.fitted(kind));
         course.faults.extend(fault.map(|fault| format!("{number} {}: {fault:?}", what())));
+        let now = Instant::now();
+        if fault.is_some() {
+            course.last_trouble = now;
+        }
+        match (fault, kind) {
+            (Some(Fault::Full(seconds)), Kind::Store) => {
+                course.store_is_full_until = now + Duration::from_secs(seconds);
+            }
+            (Some(Fault::Full(seconds)), _) => course.disk_is_full_until = now + Duration::from_secs(seconds),
+            _ => {}
+        }
         drop(course);
         match fault {
             Some(fault) if fault.death().is_some_and(|(_, when)| when == When::Before) => {
@@ -272,24 +344,35 @@ impl Life {
         self.fates.died.notify_one();
     }
 
-    /// A call that cannot be late, with whatever befalls it.
+    /// Whether calls of this kind find no room now.
+    pub fn is_full(&self, kind: Kind) -> bool {
+        let course = self.fates.course();
+        match kind {
+            Kind::DiskRoom => course.disk_is_full_until > Instant::now(),
+            Kind::Store => course.store_is_full_until > Instant::now(),
+            Kind::DiskRead | Kind::DiskWrite | Kind::Connect | Kind::FarRead | Kind::FarWrite => false,
+        }
+    }
+
+    /// A call that cannot be late, with whatever befalls it. `work` is told whether what it does is synced.
     pub fn call<T, E>(
         &self,
         kind: Kind,
         what: impl FnOnce() -> String,
-        fails: impl Fn(&'static str) -> E,
-        work: impl FnOnce() -> Result<T, E>,
+        fails: impl Fn(Failure) -> E,
+        work: impl FnOnce(bool) -> Result<T, E>,
     ) -> Result<T, E> {
-        match self.next(kind, what) {
-            Err(Dead) => Err(fails("the process is dead")),
-            Ok(None) => work(),
-            Ok(Some(Fault::AnswerLost)) => work().and_then(|_| Err(fails("as planned, though it was done"))),
-            Ok(Some(Fault::Fails | Fault::Refused | Fault::Late(_))) => Err(fails("as planned")),
-            Ok(Some(deadly @ (Fault::Killed(_) | Fault::PowerLost(_)))) => {
+        let fault = self.next(kind, what).map_err(|Dead| fails(Failure::Dead))?;
+        match fault {
+            _ if self.is_full(kind) => Err(fails(Failure::Full)),
+            None => work(true),
+            Some(Fault::AnswerLost) => work(false).and_then(|_| Err(fails(Failure::PlannedThoughDone))),
+            Some(Fault::Fails | Fault::Refused | Fault::Late(_) | Fault::Full(_)) => Err(fails(Failure::Planned)),
+            Some(deadly @ (Fault::Killed(when) | Fault::PowerLost(when))) => {
                 // What it came to nobody hears.
-                let _ = work();
+                let _ = work(when != When::Amid);
                 self.die(deadly);
-                Err(fails("the process is dead"))
+                Err(fails(Failure::Dead))
             }
         }
     }
@@ -300,13 +383,15 @@ impl Fault {
         match self {
             Fault::Killed(when) => Some((false, when)),
             Fault::PowerLost(when) => Some((true, when)),
-            Fault::Fails | Fault::AnswerLost | Fault::Refused | Fault::Late(_) => None,
+            Fault::Fails | Fault::AnswerLost | Fault::Refused | Fault::Late(_) | Fault::Full(_) => None,
         }
     }
 
     /// The nearest thing that can befall this kind of call.
     fn fitted(self, kind: Kind) -> Fault {
         match (self, kind) {
+            (Fault::Full(_), Kind::FarRead | Kind::FarWrite) => Fault::Refused,
+            (Fault::Full(_), Kind::DiskRead | Kind::Connect) => Fault::Fails,
             (_, Kind::FarRead | Kind::FarWrite) => self,
             (Fault::Refused | Fault::Late(_), _) => Fault::Fails,
             (Fault::Killed(When::Late(_)), _) => Fault::Killed(When::Before),

@@ -97,7 +97,7 @@ impl SimStore {
     ) -> Result<T, StoreTrouble> {
         match &self.life {
             None => work(),
-            Some(life) => life.call(Kind::Store, what, unusable, work),
+            Some(life) => life.call(Kind::Store, what, |failure| unusable(failure.to_string()), |_| work()),
         }
     }
 
@@ -107,7 +107,7 @@ impl SimStore {
     }
 }
 
-fn unusable(reason: &'static str) -> StoreTrouble {
+fn unusable(reason: impl Into<String>) -> StoreTrouble {
     StoreTrouble::Unusable { attempted: "use", path: "memory".into(), reason: reason.into() }
 }
 

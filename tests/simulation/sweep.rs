@@ -28,6 +28,9 @@ const LATE: [Lateness; 7] = [
     Lateness::Never,
 ];
 
+/// Longer than any pause between two tries.
+const FULL: Fault = Fault::Full(60);
+
 /// The faults that can befall this kind of effect.
 fn faults(kind: Kind) -> Vec<Fault> {
     let ends = |when| [Fault::Killed(when), Fault::PowerLost(when)];
@@ -35,7 +38,11 @@ fn faults(kind: Kind) -> Vec<Fault> {
     faults.extend([When::Before, When::After].into_iter().flat_map(ends));
     match kind {
         Kind::DiskRead | Kind::Connect => {}
-        Kind::DiskWrite | Kind::Store => faults.push(Fault::AnswerLost),
+        Kind::DiskWrite | Kind::DiskRoom => {
+            faults.extend([Fault::AnswerLost, Fault::PowerLost(When::Amid)]);
+            faults.extend((kind == Kind::DiskRoom).then_some(FULL));
+        }
+        Kind::Store => faults.extend([Fault::AnswerLost, FULL]),
         Kind::FarRead => faults.extend([Fault::Refused, Fault::Late(Lateness::Never)]),
         Kind::FarWrite => {
             faults.extend([Fault::Refused, Fault::AnswerLost]);

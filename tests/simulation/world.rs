@@ -181,7 +181,7 @@ async fn play(case: &Case) -> Evidence {
             let death = fates.how_it_died();
             world.end(&mut process, death.map_or(Lateness::Never, |death| death.lateness)).await;
             if death.is_some_and(|death| death.power_lost) {
-                world.drive.lose_power();
+                world.drive.lose_power(&fates);
                 if case.plant == Plant::LazyCommit {
                     world.safe.lose_last_commit();
                 }
@@ -196,6 +196,7 @@ async fn play(case: &Case) -> Evidence {
         }
         let outbox_is_empty = world.drive.files_below(Path::new("/sim/outbox")).is_empty();
         let others_rest = writes.is_finished() && outbox_is_empty && hub.is_idle() && !world.server.has_ghosts();
+        let others_rest = others_rest && !fates.is_full();
         if rest.is_over(&world.safe, others_rest) {
             break true;
         }

@@ -5,6 +5,8 @@
 //! `SLUSE_SEED=… cargo test --test simulation seeded` replays one seeded run and tells what befell it;
 //! `SLUSE_SEEDED_SECONDS=…` plays them for longer (`make soak`: a whole night).
 
+#[path = "simulation/benefit.rs"]
+mod benefit;
 #[path = "simulation/disk.rs"]
 mod disk;
 #[path = "simulation/far.rs"]
@@ -15,6 +17,10 @@ mod fate;
 mod hub;
 #[path = "simulation/judge.rs"]
 mod judge;
+#[path = "simulation/mischief.rs"]
+mod mischief;
+#[path = "simulation/person.rs"]
+mod person;
 #[path = "simulation/plant.rs"]
 mod plant;
 #[path = "simulation/sim_store.rs"]
@@ -32,6 +38,7 @@ use std::time::{Duration, Instant};
 
 use fate::{Dice, Plan};
 use hub::PickUp;
+use mischief::{MISCHIEFS, Mischiefs};
 use plant::{PLANTS, Plant};
 use sluse::config::TriggerWay;
 use sluse::domain;
@@ -99,6 +106,19 @@ fn one_fault_anywhere_breaks_nothing_where_it_is_written_and_the_data_left_behin
 }
 
 #[test]
+fn whatever_the_hub_does_wrong_nothing_is_lost_and_nothing_happens_twice() {
+    for mischief in MISCHIEFS {
+        let case = Case { mischiefs: Mischiefs::of(mischief), municipalities: 2, rounds: 2, ..Case::clean() };
+        for has_person in [false, true] {
+            let evidence = run(&Case { has_person, ..case.clone() });
+
+            assert_eq!(evidence.breaches, Vec::<String>::new(), "{mischief:?}, a person: {has_person}");
+            println!("{}: {:?}, {} persons", mischief.told(), evidence.ends, evidence.persons);
+        }
+    }
+}
+
+#[test]
 fn every_planted_fault_is_caught_by_the_judge() {
     for plant in PLANTS {
         let mut worlds = (1..=WORLDS_MAX).flat_map(|seed| {
@@ -124,6 +144,9 @@ fn seeded(seed: u64) -> Case {
         posix_rename: dice.below(4) > 0,
         pick_up: dice.one_of(&[PickUp::Together, PickUp::TriggerFirst, PickUp::LeavesData]),
         asks_twice: dice.below(3) == 0,
+        agreements: dice.one_of(&[3, 3, 3, 12]),
+        mischiefs: if dice.below(2) == 0 { Mischiefs::some(&mut dice) } else { Mischiefs::none() },
+        has_person: dice.below(3) > 0,
         plant: Plant::None,
     }
 }

@@ -84,6 +84,13 @@ impl Server {
         Some(machine.inodes[inode].clone())
     }
 
+    /// All of a folder.
+    pub fn contents(&self, folder: Folder) -> BTreeMap<RemoteName, Vec<u8>> {
+        let mut machine = self.machine();
+        let names = machine.folder(folder).clone();
+        names.into_iter().map(|(name, inode)| (name, machine.inodes[inode].clone())).collect()
+    }
+
     /// Whole or not at all.
     pub fn put(&self, folder: Folder, name: &RemoteName, content: Vec<u8>) {
         let mut machine = self.machine();

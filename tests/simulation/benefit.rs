@@ -19,10 +19,15 @@ pub struct Written {
     pub route: Route,
     pub name: String,
     pub content: Vec<u8>,
+    /// What its writer, who still has it open, makes of it a while later.
+    pub changed: Option<Vec<u8>>,
 }
 
 /// What the benefit system has taken out of its inbox: path and content.
 pub type Eaten = Arc<Mutex<Vec<(PathBuf, Vec<u8>)>>>;
+
+/// Where the shipped layout has the time of day.
+const TIME: std::ops::Range<usize> = 22..28;
 
 /// The payment date that is asked about in a round.
 pub fn payment_date(round: u32) -> Date {
@@ -35,7 +40,14 @@ pub fn query(layout: &Layout, route: &Route, municipality: MunicipalityCode, del
     let order = QueryOrder { municipality, created, delivery: DeliveryNumber(delivery), payment_date: on };
     let content = compose_query(layout, &order).expect("the shipped layout can say it");
     let name = format!("BETADM_FORESP_{municipality}_20300105_{delivery:04}.txt");
-    Written { route: route.clone(), name, content }
+    Written { route: route.clone(), name, content, changed: None }
+}
+
+/// The same query as of another time of day: as long as the other, and as fit.
+pub fn changed(content: &[u8]) -> Vec<u8> {
+    let mut changed = content.to_vec();
+    changed[TIME].copy_from_slice(b"101500");
+    changed
 }
 
 /// Writes the queries, each in one of three ways.
@@ -51,9 +63,12 @@ pub async fn write(drive: Drive, fates: Fates, queries: Vec<Written>) {
             drive.put(&file, &query.content[..half], now());
             pass(fates.seconds(90)).await;
             // Whole: the layout says so, so it cannot have been taken before.
-            drive.put(&file, &query.content, now());
-        } else {
-            drive.put(&file, &query.content, now());
+        }
+        let number = drive.put(&file, &query.content, now());
+        if let Some(changed) = &query.changed {
+            pass(fates.seconds(60)).await;
+            fates.note_fault(format!("{} is written to once more", query.name));
+            drive.write_on(number, changed, now());
         }
     }
 }

@@ -79,8 +79,8 @@ impl Drive {
         }
     }
 
-    /// Somebody else's file, synced; its content is written over if it is there.
-    pub fn put(&self, file: &Path, content: &[u8], now_micros: i64) {
+    /// Somebody else's file, synced; its content is written over if it is there. Returns its inode.
+    pub fn put(&self, file: &Path, content: &[u8], now_micros: i64) -> usize {
         let mut platter = self.platter();
         let number = match platter.number(file) {
             Ok(number) => number,
@@ -90,7 +90,14 @@ impl Drive {
                 number
             }
         };
-        platter.inodes[number] =
+        drop(platter);
+        self.write_on(number, content, now_micros);
+        number
+    }
+
+    /// Somebody who still has a file open writes to it, wherever it lies by now.
+    pub fn write_on(&self, inode: usize, content: &[u8], now_micros: i64) {
+        self.platter().inodes[inode] =
             Inode { content: content.to_vec(), synced: content.to_vec(), modified_micros: now_micros };
     }
 
@@ -204,6 +211,13 @@ impl Platter {
         files.chain(below).collect()
     }
 
+    /// The claimed original of a copy, which lies in the spool under a name with the same id.
+    fn original_of(&self, copy: &Path) -> Option<PathBuf> {
+        let id = copy.parent()?.file_name()?.to_string_lossy().into_owned();
+        let mut spooled = self.files_below(Path::new("/sim/state/spool")).into_iter();
+        spooled.find(|path| path.to_string_lossy().contains(&id))
+    }
+
     fn stamp(&self, number: usize) -> Stamp {
         let Inode { content, modified_micros, .. } = &self.inodes[number];
         Stamp { device: 1, inode: number as u64, size: content.len() as u64, modified_micros: *modified_micros }
@@ -315,7 +329,11 @@ impl Disk for SimDisk {
 
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         self.call(Kind::DiskRead, "open", file, |platter, _| {
-            let content = platter.inodes[platter.number(file)?].content.clone();
+            let read = match self.plant {
+                Plant::SendOriginal if file.ends_with("query") => platter.original_of(file).unwrap_or(file.to_owned()),
+                _ => file.to_owned(),
+            };
+            let content = platter.inodes[platter.number(&read)?].content.clone();
             Ok(Box::new(Cursor::new(content)) as Box<dyn Read + Send>)
         })
     }
@@ -342,7 +360,12 @@ impl Disk for SimDisk {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             let mut change = vec![(to.to_owned(), Some(number))];
-            if self.plant != Plant::ClaimLeavesOriginal || !from.starts_with("/sim/outbox") {
+            let leaves = match self.plant {
+                Plant::ClaimLeavesOriginal => from.starts_with("/sim/outbox"),
+                Plant::RepeatHandOver => from.starts_with("/sim/inbox"),
+                _ => false,
+            };
+            if !leaves {
                 change.push((from.to_owned(), None));
             }
             platter.change(change, is_synced);

@@ -43,8 +43,8 @@ pub struct Evidence {
     pub breaches: Vec<String>,
     /// Exchanges that wait for a person, or for whom one decided.
     pub persons: usize,
-    /// Exchanges that were in doubt for a while.
-    pub doubts: usize,
+    /// How each doubt ended, as the journal says it.
+    pub doubts: Vec<String>,
     /// Decisions that people took, and those that were refused because things had moved on.
     pub decided: u64,
     pub stale: u64,
@@ -58,7 +58,7 @@ pub fn judge(case: &Case, safe: &Safe, evidence: &mut Evidence) {
     let decided: BTreeSet<FileId> = case.notebook.said.iter().map(|(id, _)| *id).collect();
     let waiting: BTreeSet<FileId> = book.waiting_for_person().map(|exchange| exchange.id).collect();
     evidence.persons = waiting.union(&decided).count();
-    evidence.doubts = book.all().filter(|exchange| exchange.doubted).count();
+    evidence.doubts = case.doubts(&book);
     (evidence.decided, evidence.stale) = (case.notebook.decided, case.notebook.stale);
     for exchange in book.all() {
         let reasons = exchange.held().into_iter().flatten().map(|reason| class_of(&reason)).collect::<Vec<_>>();
@@ -103,6 +103,46 @@ impl Case {
         self.notebook.said.contains(&(id, verdict))
     }
 
+    /// Of each exchange whose trigger was in doubt, what settled it.
+    fn doubts(&self, book: &Book) -> Vec<String> {
+        let mut open: BTreeMap<FileId, &str> = BTreeMap::new();
+        let mut ends = Vec::new();
+        for entry in &self.journal {
+            let Body::Exchange { id, fact } = &entry.body else { continue };
+            let end = match fact {
+                Fact::TriggerIntended { .. } => {
+                    open.insert(*id, "");
+                    continue;
+                }
+                Fact::Doubted { trouble } => {
+                    open.insert(*id, trouble);
+                    continue;
+                }
+                Fact::TriggerMade => {
+                    open.remove(id);
+                    continue;
+                }
+                Fact::TriggerFound { evidence } => format!("it is there: {evidence}"),
+                // What was answered leaves no doubt.
+                Fact::TriggerNotMade { .. } if open.get(id) == Some(&"") => {
+                    open.remove(id);
+                    continue;
+                }
+                Fact::TriggerNotMade { evidence } => format!("it is not there: {evidence}"),
+                Fact::ReceiptRead { .. } => "it is there: a receipt came".to_owned(),
+                Fact::ReplyFetched(_) => "it is there: the reply came".to_owned(),
+                Fact::Settled { sent, .. } => format!("a person settled it: {}", if *sent { "sent" } else { "not sent" }),
+                _ => continue,
+            };
+            if open.remove(id).is_some() {
+                ends.push(end);
+            }
+        }
+        let still = |id: &&FileId| book.get(**id).is_some_and(|exchange| !exchange.state.is_final());
+        ends.extend(open.keys().filter(still).map(|_| "a person is named".to_owned()));
+        ends
+    }
+
     /// Each applied reply in the order of the journal, with the exchange that it was applied for.
     fn applied(&self) -> Vec<(FileId, Option<&Arrival>)> {
         let mut fetched: BTreeMap<FileId, &Arrival> = BTreeMap::new();
@@ -130,10 +170,10 @@ fn nothing_is_forgotten(case: &Case, book: &Book, say: Say<'_>) {
         say(format!("{} was never taken", path.display()));
     }
     for query in &case.written {
-        let hash = ContentHash::of(&query.content);
+        let hashes: Vec<_> = query.changed.iter().chain([&query.content]).map(|content| ContentHash::of(content)).collect();
         let stories = book.all().filter(|exchange| match &exchange.origin {
-            Origin::Query(accepted) => accepted.hash == hash,
-            Origin::Unfit(unfit) => unfit.hash == hash,
+            Origin::Query(accepted) => hashes.contains(&accepted.hash),
+            Origin::Unfit(unfit) => hashes.contains(&unfit.hash),
             Origin::Reply => false,
         });
         match stories.count() {
@@ -170,10 +210,10 @@ fn nothing_is_sent_twice(case: &Case, book: &Book, say: Say<'_>) {
             say(format!("UDK counted {} queries of {municipality} for {date}, {approved} approved", ids.len()));
         }
     }
-    let written: BTreeSet<ContentHash> = case.written.iter().map(|query| ContentHash::of(&query.content)).collect();
     for (id, hash) in &case.records.data {
-        if !written.contains(hash) {
-            say(format!("UDK got other bytes in {id} than any that were written"));
+        let accepted = book.get(*id).and_then(|exchange| exchange.query());
+        if accepted.is_none_or(|accepted| accepted.hash != *hash) {
+            say(format!("UDK got other bytes in {id} than those that were accepted"));
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::far::Server;
 use super::fate::{Fates, pass};
 use super::hub::Hub;
+use super::plant::Plant;
 
 /// From one look to the next, seconds.
 const LOOKS_EVERY_SECONDS: u64 = 90;
@@ -28,19 +29,22 @@ const PATIENT_FOR: Duration = Duration::from_secs(120);
 
 /// The way to the living process.
 #[derive(Clone, Default)]
-pub struct Door(Arc<Mutex<Option<mpsc::Sender<Command>>>>);
+pub struct Door(Arc<Mutex<Option<(mpsc::Sender<Command>, Plant)>>>);
 
 impl Door {
     /// Opens the way to a new process.
-    pub fn open(&self) -> mpsc::Receiver<Command> {
+    pub fn open(&self, plant: Plant) -> mpsc::Receiver<Command> {
         let (commands, requests) = mpsc::channel(1);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((commands, plant));
         requests
     }
 
     /// None: nobody answers, or the process died over it.
-    async fn ask(&self, request: Request) -> Option<Answer> {
-        let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+    async fn ask(&self, mut request: Request) -> Option<Answer> {
+        let (commands, plant) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        if let (Request::Decide(ask), Plant::DecideUnseen) = (&mut request, plant) {
+            ask.seen = None;
+        }
         let (answer, heard) = oneshot::channel();
         commands.send(Command { request, who: "uid 1000".into(), answer }).await.ok()?;
         heard.await.ok()
@@ -134,7 +138,8 @@ impl Person {
         }
         // A colleague had looked at the same moment.
         if matches!(answer, Some(Answer::Decided { .. })) && self.fates.below(3) == 0 {
-            match self.say(item.id, verdict, Some(item.seen.clone())).await {
+            let other = [Verdict::Approve, Verdict::Refuse][self.fates.below(2) as usize];
+            match self.say(item.id, other, Some(item.seen.clone())).await {
                 Some(Answer::Decided { .. }) => {
                     self.notebook().breaches.push(format!("{} was decided twice on one look", item.id));
                 }

@@ -93,6 +93,8 @@ pub struct Case {
     /// Per municipality, in the first round.
     pub agreements: u32,
     pub mischiefs: Mischiefs,
+    /// The benefit system writes to its files again after they were whole.
+    pub writes_on: bool,
     /// Whether somebody looks after what waits for a person.
     pub has_person: bool,
     pub plant: Plant,
@@ -112,6 +114,7 @@ impl Case {
             asks_twice: false,
             agreements: 12,
             mischiefs: Mischiefs::none(),
+            writes_on: false,
             has_person: false,
             plant: Plant::None,
         }
@@ -334,7 +337,7 @@ impl World {
         let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });
         let house = House::new(site, book, outboxes, Arc::new(Notify::new()), CancellationToken::new());
         tasks.spawn(clerk.run());
-        let commands = self.door.open();
+        let commands = self.door.open(self.case.plant);
         tasks.spawn(async move {
             // A store that cannot be written ends the process, and systemd starts the next one.
             let _ = house.run(commands).await;
@@ -383,7 +386,9 @@ impl World {
                 let municipality = code.parse().expect("a code");
                 let route = Route { exchange: exchange.clone(), municipality };
                 let mut ask = |delivery, on| {
-                    written.push(benefit::query(&layouts().0, &route, municipality, delivery, on));
+                    let query = benefit::query(&layouts().0, &route, municipality, delivery, on);
+                    let changed = self.case.writes_on.then(|| benefit::changed(&query.content));
+                    written.push(Written { changed, ..query });
                 };
                 ask(round, benefit::payment_date(round));
                 if self.case.asks_twice && round == 1 {

@@ -1,5 +1,7 @@
 # What to do with this project, one word each. `make demo` and `make test` do their own set-up.
 
+SLUSE_SEEDED_SECONDS ?= 28800
+
 .PHONY: demo test soak build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
@@ -8,8 +10,8 @@ demo:            ## hub, daemon and two whole rounds in a temporary folder
 test: setup lint ## everything that is tested without systemd, Docker or a browser
 	cargo test --locked
 
-soak:            ## seeded runs of the simulation for a whole night
-	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
+soak:            ## seeded runs of the simulation for a whole night, or for SLUSE_SEEDED_SECONDS=…
+	SLUSE_SEEDED_SECONDS=$(SLUSE_SEEDED_SECONDS) cargo test --release --locked --test simulation seeded_runs -- --nocapture
 
 build:           ## the program, as it is installed: target/release/sluse
 	cargo build --release --locked

@@ -43,12 +43,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use evidence::{Chapter, Row, record};
+use fate::{Fault, Kind, When};
 use hub::PickUp;
 use mischief::{MISCHIEFS, Mischiefs};
 use plant::PLANTS;
 use sluse::config::TriggerWay;
 use sluse::domain;
-use sweep::{Swept, drops, faults, first_breach, sweep};
+use sweep::{Swept, drops, faults, first_breach, sweep, sweep_twice};
 use told::told;
 use world::{Case, run};
 
@@ -126,6 +127,19 @@ fn one_fault_anywhere_breaks_nothing_where_the_hub_takes_the_trigger_first() {
 #[test]
 fn one_fault_anywhere_breaks_nothing_where_it_is_written_and_the_data_left_behind() {
     assert_swept(&Case { trigger: TriggerWay::Write, pick_up: PickUp::LeavesData, ..Case::clean() });
+}
+
+#[test]
+fn what_was_done_and_not_synced_is_synced_before_anything_builds_on_it() {
+    for first in [Fault::AnswerLost, Fault::Killed(When::Amid)] {
+        let swept = sweep_twice(&Case::clean(), first, Fault::PowerLost(When::Before));
+
+        assert_sound(&swept);
+        let fault = format!("{}, and then the power lost", told(first, Kind::DiskWrite));
+        let row = Row::once(Chapter::Simulation, fault, "done or named");
+        record(&Row { tried: swept.runs as u64, persons: swept.persons.len() as u64, ..row });
+        println!("{first:?}: {} runs, a person needed in {}", swept.runs, swept.persons.len());
+    }
 }
 
 #[test]

@@ -101,6 +101,10 @@ impl Drive {
             Inode { content: content.to_vec(), synced: content.to_vec(), modified_micros: now_micros };
     }
 
+    pub fn has(&self, file: &Path) -> bool {
+        self.platter().number(file).is_ok()
+    }
+
     /// Somebody else takes all files below this folder whose names do not begin with a dot.
     pub fn take_below(&self, folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         let mut platter = self.platter();

@@ -9,6 +9,8 @@ use sluse::domain::moment::Moment;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::told::told;
+
 /// Midnight in Copenhagen, long before any payment date of the tests.
 const BEGINNING_MICROS: i64 = 1_893_452_400_000_000;
 
@@ -171,6 +173,7 @@ struct Course {
     effects: Vec<Kind>,
     /// What went wrong so far, for the one who reads of a failed run.
     faults: Vec<String>,
+    told: Vec<String>,
     generation: u32,
     death: Option<Death>,
     disk_is_full_until: Instant,
@@ -204,6 +207,7 @@ impl Fates {
             last_trouble: now,
             effects: Vec::new(),
             faults: Vec::new(),
+            told: Vec::new(),
             generation: 0,
             death: None,
         };
@@ -270,8 +274,11 @@ impl Fates {
     }
 
     /// Somebody else did something wrong.
-    pub fn note_fault(&self, fault: String) {
-        self.course().faults.push(fault);
+    pub fn note_fault(&self, told: &str, about: &str) {
+        let mut course = self.course();
+        course.faults.push(format!("{told} ({about})"));
+        course.told.push(told.to_owned());
+        drop(course);
         self.note_trouble();
     }
 
@@ -280,9 +287,10 @@ impl Fates {
         self.course().effects.clone()
     }
 
-    /// The faults with the effects that they befell.
-    pub fn faults(&self) -> Vec<String> {
-        self.course().faults.clone()
+    /// The faults with the effects that they befell, and as a person says them.
+    pub fn faults(&self) -> (Vec<String>, Vec<String>) {
+        let course = self.course();
+        (course.faults.clone(), course.told.clone())
     }
 }
 
@@ -314,6 +322,7 @@ impl Life {
             }
         };
         let fault = fault.map(|fault| fault.fitted(kind));
+        course.told.extend(fault.map(|fault| told(fault, kind)));
         course.faults.extend(fault.map(|fault| format!("{number} {}: {fault:?}", what())));
         let now = Instant::now();
         if fault.is_some() {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use sluse::domain::envelope::ReceiptOutcome;
 use sluse::domain::exchange::fact::Arrival;
 use sluse::domain::exchange::hold::HoldReason;
 use sluse::domain::exchange::{Book, Fact, Origin, State};
@@ -39,6 +40,8 @@ pub struct Case {
 pub struct Evidence {
     pub effects: Vec<Kind>,
     pub faults: Vec<String>,
+    /// The same without what is only this run's.
+    pub told: Vec<String>,
     /// What must not be.
     pub breaches: Vec<String>,
     /// Exchanges that wait for a person, or for whom one decided.
@@ -72,12 +75,15 @@ pub fn judge(case: &Case, safe: &Safe, evidence: &mut Evidence) {
     case.notebook.breaches.iter().cloned().for_each(&mut say);
     nothing_is_forgotten(case, &book, &mut say);
     nothing_is_sent_twice(case, &book, &mut say);
+    nothing_in_in_is_lost(case, &book, &mut say);
     every_story_ends(case, &book, &mut say);
     nobody_decides_but_the_person(case, &mut say);
     no_reply_has_two_effects(case, &mut say);
     what_is_done_was_handed_over_once(case, &book, &mut say);
     the_register_is_what_was_applied(case, &book, safe, &mut say);
-    nothing_in_in_is_lost(case, &book, &mut say);
+    if !case.is_at_rest {
+        say("the house never came to rest".to_owned());
+    }
 }
 
 /// A reason's first clause, without what is only this run's.
@@ -129,9 +135,12 @@ impl Case {
                     continue;
                 }
                 Fact::TriggerNotMade { evidence } => format!("it is not there: {evidence}"),
-                Fact::ReceiptRead { .. } => "it is there: a receipt came".to_owned(),
+                Fact::ReceiptRead { outcome: ReceiptOutcome::Success, .. } => "it is there: a receipt came".to_owned(),
+                Fact::ReceiptRead { .. } => "an error receipt came, and a person is named".to_owned(),
                 Fact::ReplyFetched(_) => "it is there: the reply came".to_owned(),
-                Fact::Settled { sent, .. } => format!("a person settled it: {}", if *sent { "sent" } else { "not sent" }),
+                Fact::Settled { sent, .. } => {
+                    format!("a person settled it: {}", if *sent { "sent" } else { "not sent" })
+                }
                 _ => continue,
             };
             if open.remove(id).is_some() {
@@ -170,7 +179,8 @@ fn nothing_is_forgotten(case: &Case, book: &Book, say: Say<'_>) {
         say(format!("{} was never taken", path.display()));
     }
     for query in &case.written {
-        let hashes: Vec<_> = query.changed.iter().chain([&query.content]).map(|content| ContentHash::of(content)).collect();
+        let hashes: Vec<_> =
+            query.changed.iter().chain([&query.content]).map(|content| ContentHash::of(content)).collect();
         let stories = book.all().filter(|exchange| match &exchange.origin {
             Origin::Query(accepted) => hashes.contains(&accepted.hash),
             Origin::Unfit(unfit) => hashes.contains(&unfit.hash),
@@ -221,9 +231,6 @@ fn nothing_is_sent_twice(case: &Case, book: &Book, say: Say<'_>) {
 /// Every exchange is at its end, or waits for a person where none looks after it, or for what the hub will not send;
 /// and what ended here without UDK was not counted there.
 fn every_story_ends(case: &Case, book: &Book, say: Say<'_>) {
-    if !case.is_at_rest {
-        say("the house never came to rest".to_owned());
-    }
     let waiting: BTreeSet<FileId> = book.waiting_for_person().map(|exchange| exchange.id).collect();
     let counted: BTreeSet<FileId> = case.records.counted.iter().map(|query| query.id).collect();
     for exchange in book.all() {

@@ -111,7 +111,7 @@ fn other_than(municipality: MunicipalityCode) -> MunicipalityCode {
 impl Hub {
     pub(super) fn next_mischief(&self, query: &Query) -> Option<Mischief> {
         let mischief = self.office().mischiefs.0.pop_front().flatten()?;
-        self.fates.note_fault(format!("{} ({})", mischief.told(), query.municipality));
+        self.fates.note_fault(mischief.told(), &query.municipality.to_string());
         Some(mischief)
     }
 

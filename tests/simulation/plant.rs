@@ -126,9 +126,10 @@ impl Plant {
             Plant::ClaimLeavesOriginal | Plant::FailedRenameIsDone => Kind::DiskWrite,
             Plant::ForgetHandOverIntent | Plant::SeenBeforeDone => Kind::DiskWrite,
             Plant::RepeatHandOver => Kind::DiskWrite,
-            Plant::SendOriginal | Plant::DecideUnseen | Plant::RemoveForeign => Kind::Connect,
+            Plant::DecideUnseen | Plant::RemoveForeign => Kind::Connect,
             Plant::LazyCommit
             | Plant::PipelineRename
+            | Plant::SendOriginal
             | Plant::ForgetTriggerIntent
             | Plant::LostRenameIsUnsent
             | Plant::LostWriteIsUnsent

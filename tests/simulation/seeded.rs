@@ -1,7 +1,7 @@
 //! Seeded runs: several faults, a hub that does things wrong, municipalities, rounds and a person, all drawn from one
 //! number. The same number gives the same run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -58,6 +58,8 @@ struct Tally {
     decided: u64,
     stale: u64,
     exchanges: BTreeMap<String, u64>,
+    /// By fault: in how many runs it happened, and in how many of these somebody decided or was named.
+    runs_with: BTreeMap<String, (u64, u64)>,
 }
 
 impl Tally {
@@ -70,6 +72,11 @@ impl Tally {
         for (end, count) in &evidence.ends {
             *self.exchanges.entry(end.clone()).or_default() += count;
         }
+        for told in evidence.told.iter().collect::<BTreeSet<_>>() {
+            let (runs, persons) = self.runs_with.entry(told.clone()).or_default();
+            *runs += 1;
+            *persons += u64::from(evidence.persons > 0);
+        }
     }
 
     fn record(&self, runs: u64) {
@@ -81,6 +88,14 @@ impl Tally {
         );
         let row = Row::once(Chapter::Simulation, "seeded runs with several faults each", outcome);
         record(&Row { tried: runs, persons: *persons, ..row });
+        for (told, (runs, persons)) in &self.runs_with {
+            let row = Row::once(
+                Chapter::Simulation,
+                format!("{told}, among several faults"),
+                "every story at its end or named",
+            );
+            record(&Row { tried: *runs, persons: *persons, ..row });
+        }
     }
 }
 
@@ -113,7 +128,7 @@ fn seeded_runs_with_several_faults_break_nothing() {
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(play))));
     let (runs, tally) = (runs.into_inner(), tally.into_inner().expect("nobody panicked with it"));
     tally.record(runs);
-    let Tally { effects, faults, persons, decided, stale, exchanges } = tally;
+    let Tally { effects, faults, persons, decided, stale, exchanges, .. } = tally;
     println!("{runs} seeded runs in {:.0?}: {effects} effects, {faults} faults, persons in {persons}", began.elapsed());
     println!("{decided} decisions taken, {stale} stale ones refused; exchanges: {exchanges:#?}");
 }

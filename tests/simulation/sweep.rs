@@ -88,6 +88,29 @@ pub fn sweep(case: &Case, faults: impl Fn(Kind) -> Vec<Fault>, each: &mut dyn Fn
     swept
 }
 
+/// So many effects lie at most between what was done and what builds on it.
+const SECOND_WITHIN: u64 = 16;
+
+/// Plays this case with a first fault at each change of the disk, and a second one at each effect soon after it.
+pub fn sweep_twice(case: &Case, first: Fault, second: Fault) -> Swept {
+    let clean = run(case);
+    let mut swept = Swept { effects: clean.effects.len(), breaches: clean.breaches, ..Swept::default() };
+    let changes = (0..).zip(clean.effects).filter(|(_, kind)| matches!(kind, Kind::DiskWrite | Kind::DiskRoom));
+    for (number, _) in changes {
+        for later in 1..=SECOND_WITHIN {
+            let plan = Plan::At(BTreeMap::from([(number, first), (number + later, second)]));
+            let evidence = run(&Case { plan, ..case.clone() });
+            swept.runs += 1;
+            let told = evidence.faults.join("; ");
+            swept.breaches.extend(evidence.breaches.iter().map(|breach| format!("{told}: {breach}")));
+            if evidence.persons > 0 {
+                swept.persons.push(told);
+            }
+        }
+    }
+    swept
+}
+
 fn with(case: &Case, number: u64, fault: Fault) -> Case {
     Case { plan: Plan::At(BTreeMap::from([(number, fault)])), ..case.clone() }
 }

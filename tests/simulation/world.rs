@@ -223,9 +223,9 @@ async fn play(case: &Case) -> Evidence {
     let eaten = eaten.lock().expect("nobody else holds it").clone();
     let journal = world.safe.journal(0);
     let left = world.drive.files_below(Path::new("/sim/outbox"));
-    let faults = fates.faults();
+    let (faults, told) = fates.faults();
     let notebook = notebook.lock().expect("nobody else holds it").clone();
-    let mut evidence = Evidence { effects: fates.effects(), faults, ..Evidence::default() };
+    let mut evidence = Evidence { effects: fates.effects(), faults, told, ..Evidence::default() };
     let case = judge::Case {
         written,
         journal,

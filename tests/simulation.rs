@@ -45,6 +45,7 @@ use std::time::Instant;
 use evidence::{Chapter, Row, record};
 use fate::{Fault, Kind, When};
 use hub::PickUp;
+use judge::without_numbers;
 use mischief::{MISCHIEFS, Mischiefs};
 use plant::PLANTS;
 use sluse::config::TriggerWay;
@@ -199,13 +200,6 @@ fn every_planted_fault_is_caught_by_the_judge() {
             None => panic!("{plant:?} is not caught"),
         }
     }
-}
-
-/// A sentence of the judge without what is only this run's.
-fn without_numbers(sentence: &str) -> String {
-    let is_id = |word: &str| word.contains('-') && word.bytes().filter(u8::is_ascii_digit).count() > 3;
-    let words = sentence.split(' ').map(|word| if is_id(word) { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The simulated store is held to it, too.

@@ -401,8 +401,14 @@ impl Fault {
         match (self, kind) {
             (Fault::Full(_), Kind::FarRead | Kind::FarWrite) => Fault::Refused,
             (Fault::Full(_), Kind::DiskRead | Kind::Connect) => Fault::Fails,
+            (Fault::Killed(When::Amid), Kind::FarRead | Kind::FarWrite) => Fault::Killed(When::After),
+            (Fault::PowerLost(When::Amid), Kind::FarRead | Kind::FarWrite) => Fault::PowerLost(When::After),
             (_, Kind::FarRead | Kind::FarWrite) => self,
             (Fault::Refused | Fault::Late(_), _) => Fault::Fails,
+            (Fault::Killed(When::Amid), Kind::DiskRead | Kind::Store | Kind::Connect) => Fault::Killed(When::After),
+            (Fault::PowerLost(When::Amid), Kind::DiskRead | Kind::Store | Kind::Connect) => {
+                Fault::PowerLost(When::After)
+            }
             (Fault::Killed(When::Late(_)), _) => Fault::Killed(When::Before),
             (Fault::PowerLost(When::Late(_)), _) => Fault::PowerLost(When::Before),
             (Fault::AnswerLost, Kind::DiskRead | Kind::Connect) => Fault::Fails,

@@ -89,7 +89,15 @@ pub fn judge(case: &Case, safe: &Safe, evidence: &mut Evidence) {
 /// A reason's first clause, without what is only this run's.
 fn class_of(reason: &HoldReason) -> String {
     let said = reason.to_string();
-    said.split([':', ',', ';']).next().unwrap_or_default().to_owned()
+    let end = [": ", "; ", ", "].iter().filter_map(|mark| said.find(mark)).min().unwrap_or(said.len());
+    without_numbers(&said[..end])
+}
+
+/// A sentence without what is only one run's: each word with a digit in it.
+pub fn without_numbers(sentence: &str) -> String {
+    let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let words = sentence.split(' ').map(|word| if has_digit(word) { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn book_of(journal: &[Entry]) -> Book {

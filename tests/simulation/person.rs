@@ -29,22 +29,19 @@ const PATIENT_FOR: Duration = Duration::from_secs(120);
 
 /// The way to the living process.
 #[derive(Clone, Default)]
-pub struct Door(Arc<Mutex<Option<(mpsc::Sender<Command>, Plant)>>>);
+pub struct Door(Arc<Mutex<Option<mpsc::Sender<Command>>>>);
 
 impl Door {
     /// Opens the way to a new process.
-    pub fn open(&self, plant: Plant) -> mpsc::Receiver<Command> {
+    pub fn open(&self) -> mpsc::Receiver<Command> {
         let (commands, requests) = mpsc::channel(1);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((commands, plant));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
         requests
     }
 
     /// None: nobody answers, or the process died over it.
-    async fn ask(&self, mut request: Request) -> Option<Answer> {
-        let (commands, plant) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        if let (Request::Decide(ask), Plant::DecideUnseen) = (&mut request, plant) {
-            ask.seen = None;
-        }
+    async fn ask(&self, request: Request) -> Option<Answer> {
+        let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let (answer, heard) = oneshot::channel();
         commands.send(Command { request, who: "uid 1000".into(), answer }).await.ok()?;
         heard.await.ok()
@@ -69,6 +66,7 @@ pub struct Person {
     pub server: Server,
     pub municipalities: Vec<MunicipalityCode>,
     pub notebook: Arc<Mutex<Notebook>>,
+    pub plant: Plant,
 }
 
 impl Person {
@@ -152,6 +150,7 @@ impl Person {
     async fn say(&self, id: FileId, verdict: Verdict, seen: Option<String>) -> Option<Answer> {
         self.fates.note_trouble();
         self.notebook().said.push((id, verdict));
+        let seen = seen.filter(|_| self.plant != Plant::DecideUnseen);
         let ask = Ask { id: id.to_string(), verdict, reason: "as agreed by telephone".into(), seen };
         let answer = self.door.ask(Request::Decide(ask)).await;
         let has_decided = matches!(answer, Some(Answer::Decided { .. }));

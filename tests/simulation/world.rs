@@ -337,7 +337,7 @@ impl World {
         let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });
         let house = House::new(site, book, outboxes, Arc::new(Notify::new()), CancellationToken::new());
         tasks.spawn(clerk.run());
-        let commands = self.door.open(self.case.plant);
+        let commands = self.door.open();
         tasks.spawn(async move {
             // A store that cannot be written ends the process, and systemd starts the next one.
             let _ = house.run(commands).await;
@@ -374,6 +374,7 @@ impl World {
             server: self.server.clone(),
             municipalities: codes.map(|code| code.parse().expect("a code")).collect(),
             notebook: notebook.clone(),
+            plant: self.case.plant,
         }
     }
 

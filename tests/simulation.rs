@@ -16,6 +16,8 @@ mod evidence;
 mod far;
 #[path = "simulation/fate.rs"]
 mod fate;
+#[path = "simulation/fault.rs"]
+mod fault;
 #[path = "simulation/hub.rs"]
 mod hub;
 #[path = "simulation/judge.rs"]
@@ -26,6 +28,10 @@ mod mischief;
 mod person;
 #[path = "simulation/plant.rs"]
 mod plant;
+#[path = "simulation/platter.rs"]
+mod platter;
+#[path = "simulation/process.rs"]
+mod process;
 #[path = "simulation/seeded.rs"]
 mod seeded;
 #[path = "simulation/sim_store.rs"]
@@ -43,7 +49,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use evidence::{Chapter, Row, record};
-use fate::{Fault, Kind, When};
+use fault::{Fault, Kind, When};
 use hub::PickUp;
 use judge::without_numbers;
 use mischief::{MISCHIEFS, Mischiefs};

@@ -12,8 +12,8 @@ use sluse::domain::query::{QueryOrder, compose_query};
 
 use tokio::time::Instant;
 
-use super::disk::Drive;
 use super::fate::{Fates, pass};
+use super::platter::Drive;
 
 /// A query that the benefit system writes.
 #[derive(Clone)]

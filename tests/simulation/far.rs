@@ -12,7 +12,8 @@ use sluse::transport::{Abilities, Connect, FarSide, Folder, Listed, Listing, Rem
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::fate::{Dead, Fault, Kind, Lateness, Life, When, pass};
+use super::fate::{Dead, Life, pass};
+use super::fault::{Fault, Kind, Lateness, When};
 
 /// One request as the server reads it.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use sluse::engine::decide::Verdict;
 use sluse::store::{Body, Entry};
 
 use super::benefit::Written;
-use super::fate::Kind;
+use super::fault::Kind;
 use super::hub::{Records, SentReply};
 use super::person::Notebook;
 use super::sim_store::Safe;

@@ -10,7 +10,7 @@ use sluse::domain::municipality::MunicipalityCode;
 use sluse::domain::query::Query;
 use tokio::time::Instant;
 
-use super::fate::Dice;
+use super::fault::Dice;
 use super::hub::{Counted, Delivery, Hub, Written};
 
 /// What goes wrong with the answer to one query.

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use std::sync::Mutex;
 
 use super::far::{Held, SimEndpoint};
-use super::fate::Kind;
+use super::fault::Kind;
 use super::mischief::{Mischief, Mischiefs};
 use super::sim_store::SimStore;
 use super::world::Case;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sluse::config::TriggerWay;
 
 use super::evidence::{Chapter, Row, record};
-use super::fate::{Dice, Plan};
+use super::fault::{Dice, Plan};
 use super::hub::PickUp;
 use super::judge::Evidence;
 use super::mischief::Mischiefs;

@@ -15,7 +15,8 @@ use sluse::store::{
     Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, SinkTrouble, Store, StoreTrouble,
 };
 
-use super::fate::{Kind, Life};
+use super::fate::Life;
+use super::fault::Kind;
 
 /// One line of the register's history.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fate::{Fault, Kind, Lateness, Plan, When};
+use super::fault::{Fault, Kind, Lateness, Plan, When};
 use super::judge::Evidence;
 use super::world::{Case, run};
 

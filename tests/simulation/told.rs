@@ -1,6 +1,6 @@
 //! Faults as a person says them, without what is only one run's. Start with [`told`].
 
-use super::fate::{Fault, Kind, Lateness, When};
+use super::fault::{Fault, Kind, Lateness, When};
 
 /// This fault at this kind of effect.
 pub fn told(fault: Fault, kind: Kind) -> String {

@@ -10,30 +10,22 @@ use sluse::config::{Depth, Settings, TriggerWay};
 use sluse::domain::exchange::Book;
 use sluse::domain::identity::Route;
 use sluse::domain::layout::Layout;
-use sluse::engine::desk::Office;
-use sluse::engine::house::House;
-use sluse::engine::ledger::Ledger;
-use sluse::engine::link::Link;
-use sluse::engine::offline::fold;
-use sluse::engine::places::Places;
-use sluse::engine::site::{Kind, Site, Surroundings};
-use sluse::store::{Body, Store};
+use sluse::store::Body;
 use sluse::transport::Folder;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::benefit::{self, Eaten, Written, eat, write};
-use super::disk::{Drive, SimDisk};
-use super::far::{Server, SimEndpoint, cut_all};
-use super::fate::{Fates, Lateness, Life, Plan, pass};
+use super::far::Server;
+use super::fate::{Fates, pass};
+use super::fault::{Lateness, Plan};
 use super::hub::{Hub, PickUp};
 use super::judge::{self, Evidence};
 use super::mischief::Mischiefs;
 use super::person::{Door, Notebook, Person};
-use super::plant::{Plant, planted_far, planted_store};
-use super::sim_store::{Safe, SimStore};
+use super::plant::Plant;
+use super::platter::Drive;
+use super::sim_store::Safe;
 
 /// Every municipality that a case may have; it has the first of them.
 pub const MUNICIPALITIES: [&str; 3] = ["0751", "0461", "0101"];
@@ -133,20 +125,20 @@ fn settings() -> Settings {
     READ.get_or_init(read).clone()
 }
 
-fn layouts() -> Arc<(Layout, Layout)> {
+pub(super) fn layouts() -> Arc<(Layout, Layout)> {
     static READ: OnceLock<Arc<(Layout, Layout)>> = OnceLock::new();
     READ.get_or_init(|| Arc::new((Layout::shipped_query(), Layout::shipped_reply()))).clone()
 }
 
 /// What outlives the processes of a run.
-struct World {
-    case: Case,
-    fates: Fates,
-    drive: Drive,
-    safe: Safe,
-    server: Server,
-    settings: Settings,
-    door: Door,
+pub(super) struct World {
+    pub case: Case,
+    pub fates: Fates,
+    pub drive: Drive,
+    pub safe: Safe,
+    pub server: Server,
+    pub settings: Settings,
+    pub door: Door,
 }
 
 async fn play(case: &Case) -> Evidence {
@@ -274,12 +266,6 @@ impl Rest {
     }
 }
 
-/// One process at work.
-struct Process {
-    tasks: JoinSet<()>,
-    sessions: Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
-}
-
 impl World {
     fn make_folders(&self) {
         for folder in ["/sim/state/spool", "/sim/state/archive", "/sim/state/refused"] {
@@ -291,78 +277,6 @@ impl World {
                 self.drive.make_folder(&exchange.inbox.join(code.to_string()));
             }
         }
-    }
-
-    /// As `engine::run` does it.
-    fn start(&self) -> Process {
-        let life = self.fates.be_born();
-        let disk = SimDisk::new(self.drive.clone(), life.clone(), self.case.plant);
-        let (now, dice) = (self.fates.clone(), self.fates.clone());
-        let surroundings = Surroundings::new(move || now.now(), move || dice.roll());
-        let names = self.settings.exchanges.keys().map(|name| (name.clone(), (*layouts()).clone()));
-        let office = Office {
-            settings: self.settings.clone(),
-            layouts: names.collect(),
-            places: Places::new(&self.settings.folders.state),
-            disk: Arc::new(disk),
-            surroundings: surroundings.clone(),
-        };
-        let store = planted_store(self.case.plant, SimStore::open(self.safe.clone(), Some(life.clone())));
-        let book = fold(&*store as &dyn Store).expect("reading does not fail here");
-        let (ledger, clerk) = Ledger::new(store);
-
-        let mut tasks = JoinSet::new();
-        let sessions = Arc::default();
-        let mut endpoints = BTreeMap::new();
-        for (name, settings) in &self.settings.endpoints {
-            let connect = self.endpoint(&life, &sessions);
-            let (link, keep) = Link::new(name.clone(), connect, surroundings.clone(), CancellationToken::new());
-            tasks.spawn(keep);
-            endpoints.insert(name.clone(), (settings.clone(), link));
-        }
-        let (mut kinds, mut outboxes) = (BTreeMap::new(), Vec::new());
-        for (name, settings) in &self.settings.exchanges {
-            let (endpoint, link) = &endpoints[&settings.endpoint];
-            let kind = Arc::new(Kind {
-                name: name.clone(),
-                settings: settings.clone(),
-                endpoint: endpoint.clone(),
-                query: layouts().0.clone(),
-                reply: layouts().1.clone(),
-                link: link.clone(),
-            });
-            outboxes.push((kind.clone(), kind.outbox()));
-            kinds.insert(name.clone(), kind);
-        }
-        let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });
-        let house = House::new(site, book, outboxes, Arc::new(Notify::new()), CancellationToken::new());
-        tasks.spawn(clerk.run());
-        let commands = self.door.open();
-        tasks.spawn(async move {
-            // A store that cannot be written ends the process, and systemd starts the next one.
-            let _ = house.run(commands).await;
-        });
-        Process { tasks, sessions }
-    }
-
-    fn endpoint(
-        &self,
-        life: &Life,
-        sessions: &Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
-    ) -> super::plant::PlantedEndpoint {
-        let endpoint = SimEndpoint {
-            server: self.server.clone(),
-            life: life.clone(),
-            posix_rename: self.case.posix_rename,
-            sessions: sessions.clone(),
-        };
-        planted_far(self.case.plant, endpoint)
-    }
-
-    async fn end(&self, process: &mut Process, lateness: Lateness) {
-        self.fates.bury();
-        cut_all(&process.sessions, lateness);
-        process.tasks.shutdown().await;
     }
 
     fn person(&self, hub: &Hub, notebook: &Arc<Mutex<Notebook>>) -> Person {

@@ -42,6 +42,9 @@ pub struct Evidence {
     pub faults: Vec<String>,
     /// The same without what is only this run's.
     pub told: Vec<String>,
+    pub journal: Vec<Entry>,
+    /// What lies in IN at the end.
+    pub in_in: Vec<RemoteName>,
     /// What must not be.
     pub breaches: Vec<String>,
     /// Exchanges that wait for a person, or for whom one decided.

@@ -171,8 +171,10 @@ impl Hub {
             _ => replies.extend([data, metadata]),
         }
         let mut office = self.office();
-        if !kept_back.is_empty() {
+        if !kept_back.is_empty() || mischief == Some(Mischief::Swapped) {
             office.records.silent.insert(counted.id);
+        }
+        if !kept_back.is_empty() {
             office.kept_back.insert(counted.id, kept_back);
         }
         office.deliveries.extend([receipts, replies]);
@@ -204,12 +206,11 @@ impl Hub {
     /// Somebody calls and asks for what was kept back; or for the reply once more.
     pub fn send_again(&self, id: FileId) {
         let kept_back = self.office().kept_back.remove(&id);
+        self.office().records.silent.remove(&id);
         let soon = Instant::now() + self.fates.seconds(20);
         if let Some(mut parts) = kept_back {
             parts.iter_mut().for_each(|part| part.due = soon);
-            let mut office = self.office();
-            office.records.silent.remove(&id);
-            return office.deliveries.push(parts);
+            return self.office().deliveries.push(parts);
         }
         let counted = self.office().records.counted.iter().find(|counted| counted.id == id).cloned();
         let Some(Counted { query, .. }) = counted else { return };

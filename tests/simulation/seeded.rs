@@ -105,6 +105,8 @@ fn seeded_runs_with_several_faults_break_nothing() {
         let case = seeded(seed);
         let evidence = run(&case);
         println!("{case:#?}\n{}\n{:?}", evidence.faults.join("\n"), evidence.ends);
+        evidence.journal.iter().for_each(|entry| println!("{} {} {:?}", entry.seq, entry.at, entry.body));
+        println!("in IN: {:?}", evidence.in_in);
         assert_eq!(evidence.breaches, Vec::<String>::new());
         return;
     }

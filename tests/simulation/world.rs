@@ -230,6 +230,8 @@ async fn play(case: &Case) -> Evidence {
         is_at_rest,
     };
     judge::judge(&case, &world.safe, &mut evidence);
+    evidence.in_in = case.in_in.into_keys().collect();
+    evidence.journal = case.journal;
     evidence
 }
 

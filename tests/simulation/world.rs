@@ -2,7 +2,7 @@
 //! Start with [`run`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -203,7 +203,8 @@ async fn play(case: &Case) -> Evidence {
         let outbox_is_empty = world.drive.files_below(Path::new("/sim/outbox")).is_empty();
         let others_rest = writes.is_finished() && outbox_is_empty && hub.is_idle() && !world.server.has_ghosts();
         let others_rest = others_rest && !fates.is_full();
-        if rest.is_over(&world.safe, others_rest, &hub) {
+        let spooled = world.drive.files_below(Path::new("/sim/state/spool"));
+        if rest.is_over(&world.safe, others_rest, &hub, &spooled) {
             break true;
         }
         if fates.since_last_trouble() > REST_WITHIN || began.elapsed() > OVER_WITHIN {
@@ -245,7 +246,7 @@ struct Rest {
 }
 
 impl Rest {
-    fn is_over(&mut self, safe: &Safe, others_rest: bool, hub: &Hub) -> bool {
+    fn is_over(&mut self, safe: &Safe, others_rest: bool, hub: &Hub, spooled: &[PathBuf]) -> bool {
         let news = safe.journal(self.seen);
         let is_quiet = news.is_empty();
         for entry in news {
@@ -260,7 +261,13 @@ impl Rest {
             };
             exchange.state.is_final() || (!self.has_person && waits())
         };
-        if !is_quiet || !others_rest || !self.book.all().all(ends) {
+        // Tried again after longer and longer pauses, if need be.
+        let is_known = |file: &PathBuf| {
+            let name = file.to_string_lossy();
+            self.book.all().any(|exchange| name.contains(&exchange.id.to_string()))
+        };
+        let all_known = spooled.iter().all(is_known);
+        if !is_quiet || !others_rest || !all_known || !self.book.all().all(ends) {
             self.is_quiet_since = None;
             return false;
         }

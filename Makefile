@@ -2,13 +2,16 @@
 
 SLUSE_SEEDED_SECONDS ?= 28800
 
-.PHONY: demo test soak build lint setup
+.PHONY: demo test evidence soak build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
 
 test: setup lint ## everything that is tested without systemd, Docker or a browser
-	cargo test --locked
+	tests/whole
+
+evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
+	tests/whole docs/evidence.md
 
 soak:            ## seeded runs of the simulation for a whole night, or for SLUSE_SEEDED_SECONDS=…
 	SLUSE_SEEDED_SECONDS=$(SLUSE_SEEDED_SECONDS) cargo test --release --locked --test simulation seeded_runs -- --nocapture

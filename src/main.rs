@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    sluse::operator::answer(sluse::operator::cli::Cli::parse())
+    sluse::operator::answer(sluse::operator::cli::Cli::from_command_line())
 }

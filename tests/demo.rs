@@ -1,13 +1,17 @@
 //! `sluse demo` and `sluse check` as processes: what they print, and what they end with.
 
+mod rig;
+
 use std::process::{Command, Output};
 
+use rig::leaks::said;
+
 fn sluse(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sluse"))
-        .args(arguments)
-        .env_remove("SLUSE_CONFIG")
-        .output()
-        .expect("the program was built with this test")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
+    let output =
+        command.args(arguments).env_remove("SLUSE_CONFIG").output().expect("the program was built with this test");
+    said("output", &[&output.stdout[..], &output.stderr[..]].concat());
+    output
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -11,6 +11,7 @@ use super::register::Format;
 use crate::domain::identity::ExchangeName;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::person::mask_in_text;
 
 const SETTINGS_FILE: &str = "/etc/sluse/sluse.toml";
 const SETTINGS_VARIABLE: &str = "SLUSE_CONFIG";
@@ -36,6 +37,20 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// What the command line says. Where it cannot be, the process ends with exit status 2 and says why, and does
+    /// not repeat a CPR number that somebody typed.
+    pub fn from_command_line() -> Cli {
+        Cli::try_parse().unwrap_or_else(|error| {
+            let said = error.to_string();
+            let masked = mask_in_text(&said);
+            if masked == said {
+                error.exit();
+            }
+            eprint!("{masked}");
+            std::process::exit(2)
+        })
+    }
+
     /// How commands are to be shown so that they reach the same house. `environment` is asked for `SLUSE_CONFIG`.
     pub fn called(&self, environment: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Called {
         let is_implied =

@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::config::{Depth, Settings};
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::person::mask_in_text;
 use crate::engine::control::{Answer, RegisterRequest, Request};
 use crate::engine::decide::{Ask, Verdict};
 use crate::engine::snapshot::{HeldItem, Snapshot};
@@ -281,7 +282,8 @@ fn status_code(found: &Result<Found, Failure>) -> u8 {
 
 fn exit(found: Result<Found, Failure>) -> ExitCode {
     if let Err(failure) = &found {
-        eprintln!("error: {}", text::printable(&failure.to_string()));
+        // What somebody typed stands in it, and may have been a CPR number.
+        eprintln!("error: {}", mask_in_text(&text::printable(&failure.to_string())));
     }
     ExitCode::from(status_code(&found))
 }

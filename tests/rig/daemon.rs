@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::leaks::said;
 use super::wait::until;
 
 /// Of the log, when a test fails.
@@ -26,9 +27,13 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and returns at once; `log` grows with each one that is started.
     pub fn start(config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
+        Daemon::start_by(Command::new(env!("CARGO_BIN_EXE_sluse")), config, log, environment)
+    }
+
+    /// The same with a command of its own, which may have some arguments already.
+    pub fn start_by(mut command: Command, config: &Path, log: &Path, environment: &[(&str, String)]) -> Daemon {
         let file = OpenOptions::new().create(true).append(true).open(log).expect("the temporary directory is ours");
         let begins_at = fs::read(log).map_or(0, |bytes| bytes.len());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
         command.arg("--config").arg(config).arg("run");
         for variable in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "SLUSE_LOG"] {
             command.env_remove(variable);
@@ -100,6 +105,7 @@ impl Drop for Daemon {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+        said("log", self.log().as_bytes());
         if std::thread::panicking() {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<_> = log.lines().collect();

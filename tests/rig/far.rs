@@ -109,6 +109,16 @@ impl Far {
         assert_eq!(self.triggers_seen_twice(), 0, "a trigger was made twice: {seen:?}");
     }
 
+    /// Puts a file into IN, as somebody on the far side might.
+    pub fn put_into_in(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.sshd.r#in().join(name), bytes).expect("the hub's folders are ours");
+    }
+
+    /// How many triggers became visible.
+    pub fn triggers_seen(&self) -> usize {
+        self.triggers.lock().expect("the witness does not panic").len()
+    }
+
     /// How many triggers became visible once more than they should.
     pub fn triggers_seen_twice(&self) -> u64 {
         let mut seen = self.triggers.lock().expect("the witness does not panic").clone();

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
@@ -28,10 +29,15 @@ use tempfile::TempDir;
 use super::daemon::Daemon;
 use super::evidence::{Chapter, Row};
 use super::far::{DEBITOR, Far, FarPlan};
+use super::leaks::{plant, said};
+use super::users::User;
 use super::wait::until_within;
 
 /// A whole round takes seconds; on a loaded machine, or after a connection that nobody answered, more.
 const ROUND_WITHIN: Duration = Duration::from_secs(90);
+
+/// The people of so many rounds are not to be named by anything that is said; later rounds have hardly any others.
+const ROUNDS_PLANTED: u32 = 4;
 
 /// One endpoint and the exchange that travels by it.
 pub struct Side {
@@ -89,6 +95,11 @@ impl Ground {
             make_folder(&folder.join(name));
         }
         let far = Far::start(&folder.join("hub"), plan);
+        for code in municipalities {
+            let code = code.parse().expect("a code of the table");
+            let pages = (1..=ROUNDS_PLANTED).flat_map(|round| far.book.at(code, round));
+            plant(pages.filter_map(|agreement| agreement.payer?.digits().parse().ok()));
+        }
         self.sides.push(Side {
             municipalities: municipalities.iter().map(|code| code.parse().expect("a code of the table")).collect(),
             poll: "1s",
@@ -136,9 +147,52 @@ impl Ground {
 
     /// The same with more in the environment.
     pub fn start_with(&self, environment: &[(&str, String)]) -> Daemon {
+        Daemon::start(&self.write_settings(), &self.path("daemon.log"), environment)
+    }
+
+    /// Gives all of the ground to its users, as the shipped systemd files do, and starts the daemon as one of them.
+    /// What the far side is made of stays the tester's.
+    pub fn start_as_sluse(&self) -> Daemon {
+        let config = self.write_settings();
+        let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        // They may pass through, and run the program, wherever cargo has put it
+        open(&self.path(""), 0o711);
+        fs::copy(env!("CARGO_BIN_EXE_sluse"), self.path("sluse")).expect("there is room for the program");
+        open(&config, 0o644);
+        for (name, mode) in [("state", 0o700), ("run", 0o750)] {
+            User::SLUSE.gets(&self.path(name), false);
+            open(&self.path(name), mode);
+        }
+        for side in &self.sides {
+            open(&side.folder, 0o711);
+            for (name, mode) in [("outbox", 0o2770), ("inbox", 0o2750)] {
+                User::SLUSE.gets(&side.folder.join(name), true);
+                open(&side.folder.join(name), mode);
+            }
+            open(side.far.sshd.scratch(), 0o711);
+            User::SLUSE.gets(&side.far.sshd.client_key().path, false);
+        }
+        Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
+    }
+
+    fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
-        Daemon::start(&config, &self.path("daemon.log"), environment)
+        config
+    }
+
+    /// Runs a command on this ground's settings to its end. What it prints must name nobody.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        let output = self.command_that_may_name(arguments);
+        said("output", &[&output.stdout[..], &output.stderr[..]].concat());
+        output
+    }
+
+    /// The same of a command that was asked to name people in full.
+    pub fn command_that_may_name(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
+        command.arg("--config").arg(self.path("sluse.toml")).args(arguments).env_remove("SLUSE_LOG");
+        command.output().expect("cargo has built the binary")
     }
 
     fn settings(&self) -> String {
@@ -396,6 +450,7 @@ municipalities = [{codes}]
         stream.write_all(&line).unwrap();
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();
+        said("answer", answer.as_bytes());
         serde_json::from_str(&answer).unwrap_or_else(|why| panic!("the answer {answer:?}: {why}"))
     }
 

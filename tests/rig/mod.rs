@@ -9,8 +9,10 @@ pub mod evidence;
 mod far;
 mod house;
 mod keys;
+pub mod leaks;
 mod pause;
 mod sshd;
+mod users;
 mod wait;
 
 pub use cases::in_each;
@@ -21,4 +23,5 @@ pub use house::{Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
 pub use pause::{Held, Pause};
 pub use sshd::{Plan, Sshd};
+pub use users::User;
 pub use wait::{until, until_async, until_within};

@@ -1,5 +1,7 @@
 # What to do with this project, one word each. `make demo` and `make test` do their own set-up.
 
+SLUSE_SEEDED_SECONDS ?= 28800
+
 .PHONY: demo test evidence soak fuzz build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
@@ -17,7 +19,7 @@ soak:            ## for a whole night: kills, cuts at every byte, disks that run
 	SLUSE_FLOOD=100000 cargo test --release --locked --test flood -- --nocapture
 	SLUSE_WRITERS=1000000 cargo test --release --locked --test writers courses -- --nocapture
 	SLUSE_DISK_SWEEP_KIB=400 cargo test --locked --test disk middle_of_a_write
-	SLUSE_SEEDED_SECONDS=28800 cargo test --release --locked --test simulation seeded -- --nocapture
+	SLUSE_SEEDED_SECONDS=$(SLUSE_SEEDED_SECONDS) cargo test --release --locked --test simulation seeded_runs -- --nocapture
 
 fuzz:            ## a million inputs made by coverage for everything that reads; installs cargo-fuzz where it is missing
 	fuzz/run

@@ -81,7 +81,10 @@ pub trait Disk: Send + Sync + 'static {
     fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>>;
     /// Renames within one file system, never over anything (AlreadyExists), and syncs both folders.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file and syncs its folder. One that is not there is no error.
+    /// The names in a folder, as they are now, are on the disk. For whoever finds that a rename was done before, and
+    /// cannot know whether it was synced.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Removes a file and syncs its folder. One that is not there is no error; it does not come back either.
     fn remove(&self, file: &Path) -> io::Result<()>;
     /// Makes a folder of this mode, and with mode 0700 what is missing above it, synced. One that is there stays
     /// as it is.
@@ -338,10 +341,18 @@ impl Disk for RealDisk {
         sync_folder_of(from)
     }
 
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
     fn remove(&self, file: &Path) -> io::Result<()> {
         match std::fs::remove_file(file) {
             Ok(()) => sync_folder_of(file),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            // An earlier remove may have come to its end before its sync.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match sync_folder_of(file) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+                synced => synced,
+            },
             Err(e) => Err(e),
         }
     }

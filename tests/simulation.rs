@@ -3,56 +3,65 @@
 //! can go wrong; [`judge`] says in a few sentences what must be true in the end.
 //!
 //! `SLUSE_SEED=… cargo test --test simulation seeded` replays one seeded run and tells what befell it;
-//! `SLUSE_SEEDED_SECONDS=…` plays them for longer (`make soak`: a whole night).
+//! `SLUSE_SEEDED_SECONDS=…` plays them for so long instead (`make soak`: a whole night).
 
+#[path = "simulation/benefit.rs"]
+mod benefit;
 #[path = "simulation/disk.rs"]
 mod disk;
+#[allow(dead_code, reason = "other test binaries record in other chapters")]
+#[path = "rig/evidence.rs"]
+mod evidence;
 #[path = "simulation/far.rs"]
 mod far;
 #[path = "simulation/fate.rs"]
 mod fate;
+#[path = "simulation/fault.rs"]
+mod fault;
 #[path = "simulation/hub.rs"]
 mod hub;
 #[path = "simulation/judge.rs"]
 mod judge;
+#[path = "simulation/mischief.rs"]
+mod mischief;
+#[path = "simulation/person.rs"]
+mod person;
 #[path = "simulation/plant.rs"]
 mod plant;
+#[path = "simulation/platter.rs"]
+mod platter;
+#[path = "simulation/process.rs"]
+mod process;
+#[path = "simulation/seeded.rs"]
+mod seeded;
 #[path = "simulation/sim_store.rs"]
 mod sim_store;
 #[path = "simulation/contract.rs"]
 mod store;
 #[path = "simulation/sweep.rs"]
 mod sweep;
+#[path = "simulation/told.rs"]
+mod told;
 #[path = "simulation/world.rs"]
 mod world;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
-use fate::{Dice, Plan};
+use evidence::{Chapter, Row, record};
+use fault::{Fault, Kind, When};
 use hub::PickUp;
-use plant::{PLANTS, Plant};
+use judge::without_numbers;
+use mischief::{MISCHIEFS, Mischiefs};
+use plant::PLANTS;
 use sluse::config::TriggerWay;
 use sluse::domain;
-use sweep::{first_breach, sweep};
+use sweep::{Swept, drops, faults, first_breach, sweep, sweep_twice};
+use told::told;
 use world::{Case, run};
-
-/// Seeded runs go on for so long, unless the environment says otherwise.
-const SEEDED_FOR: Duration = Duration::from_secs(12);
-const SECONDS_VARIABLE: &str = "SLUSE_SEEDED_SECONDS";
-
-/// However slow the machine, so many are played.
-const SEEDED_MIN: u64 = 200;
 
 /// A planted fault that shows in none of so many worlds is not caught: some need an unlucky moment.
 const WORLDS_MAX: u64 = 20;
-
-const SEED_VARIABLE: &str = "SLUSE_SEED";
-
-fn from_environment(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
 
 #[test]
 fn a_round_without_a_fault_ends_well_and_needs_nobody() {
@@ -66,12 +75,41 @@ fn a_round_without_a_fault_ends_well_and_needs_nobody() {
     }
 }
 
-fn assert_swept(case: &Case) {
-    let began = Instant::now();
-    let swept = sweep(case);
+/// How often each fault came to each outcome, and in how many of these a person was needed.
+#[derive(Default)]
+struct Outcomes(BTreeMap<(String, String), (u64, u64)>);
 
+impl Outcomes {
+    fn add(&mut self, fault: String, outcome: String, persons: usize) {
+        let (tried, needed) = self.0.entry((fault, outcome)).or_default();
+        *tried += 1;
+        *needed += u64::from(persons > 0);
+    }
+
+    fn record(self, chapter: Chapter) {
+        for ((fault, outcome), (tried, persons)) in self.0 {
+            record(&Row { tried, persons, ..Row::once(chapter, fault, outcome) });
+        }
+    }
+}
+
+fn joined(ends: &BTreeMap<String, u64>) -> String {
+    ends.keys().cloned().collect::<Vec<_>>().join(", ")
+}
+
+fn assert_sound(swept: &Swept) {
     let shown = swept.breaches.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
     assert!(swept.breaches.is_empty(), "{} breaches in {} runs:\n{shown}", swept.breaches.len(), swept.runs);
+}
+
+fn assert_swept(case: &Case) {
+    let (began, mut outcomes) = (Instant::now(), Outcomes::default());
+    let swept = sweep(case, faults, &mut |swing| {
+        outcomes.add(told(swing.fault, swing.kind), joined(&swing.evidence.ends), swing.evidence.persons);
+    });
+
+    assert_sound(&swept);
+    outcomes.record(Chapter::Simulation);
     let (took, ways) = (began.elapsed(), (case.trigger, case.pick_up));
     let (effects, runs, persons) = (swept.effects, swept.runs, swept.persons.len());
     println!("{ways:?}: {effects} effects, {runs} runs in {took:.1?}, a person needed in {persons}:");
@@ -99,72 +137,74 @@ fn one_fault_anywhere_breaks_nothing_where_it_is_written_and_the_data_left_behin
 }
 
 #[test]
+fn what_was_done_and_not_synced_is_synced_before_anything_builds_on_it() {
+    for first in [Fault::AnswerLost, Fault::Killed(When::Amid)] {
+        let swept = sweep_twice(&Case::clean(), first, Fault::PowerLost(When::Before));
+
+        assert_sound(&swept);
+        let fault = format!("{}, and then the power lost", told(first, Kind::DiskWrite));
+        let row = Row::once(Chapter::Simulation, fault, "done or named");
+        record(&Row { tried: swept.runs as u64, persons: swept.persons.len() as u64, ..row });
+        println!("{first:?}: {} runs, a person needed in {}", swept.runs, swept.persons.len());
+    }
+}
+
+#[test]
+fn a_connection_lost_at_any_request_leaves_no_doubt_that_neither_sluse_nor_a_person_settles() {
+    let mut outcomes = Outcomes::default();
+    for (trigger, way) in [(TriggerWay::Rename, "renamed"), (TriggerWay::Write, "written")] {
+        for pick_up in [PickUp::Together, PickUp::TriggerFirst, PickUp::LeavesData] {
+            let case = Case { trigger, pick_up, ..Case::clean() };
+            let swept = sweep(&case, drops, &mut |swing| {
+                let evidence = swing.evidence;
+                let outcome = match evidence.doubts.as_slice() {
+                    [] => format!("never in doubt: {}", joined(&evidence.ends)),
+                    ends => ends.join("; then "),
+                };
+                outcomes.add(format!("{}, trigger {way}", told(swing.fault, swing.kind)), outcome, evidence.persons);
+            });
+
+            assert_sound(&swept);
+        }
+    }
+    let count = |which: &dyn Fn(&str) -> bool| {
+        outcomes.0.iter().filter(|((_, outcome), _)| which(outcome)).map(|(_, (tried, _))| tried).sum::<u64>()
+    };
+    let (there, not_there) = (count(&|o| o.contains("it is there")), count(&|o| o.contains("it is not there")));
+    let named = count(&|o| o.contains("a person is named"));
+    println!("found to be there {there}, found not to be there {not_there}, a person named {named}");
+    outcomes.0.iter().for_each(|((fault, outcome), counts)| println!("{counts:?} {fault}: {outcome}"));
+    assert!(there > 0 && not_there > 0 && named > 0, "the sweep tries every way in which a doubt can end");
+    outcomes.record(Chapter::InDoubt);
+}
+
+#[test]
+fn whatever_the_hub_does_wrong_nothing_is_lost_and_nothing_happens_twice() {
+    for mischief in MISCHIEFS {
+        let case = Case { mischiefs: Mischiefs::of(mischief), municipalities: 2, rounds: 2, ..Case::clean() };
+        for (has_person, told) in [(false, ""), (true, ", and a person looks after it")] {
+            let evidence = run(&Case { has_person, ..case.clone() });
+
+            assert_eq!(evidence.breaches, Vec::<String>::new(), "{mischief:?}, a person: {has_person}");
+            let row = Row::once(Chapter::Simulation, format!("{}{told}", mischief.told()), joined(&evidence.ends));
+            record(&Row { persons: evidence.persons as u64, ..row });
+        }
+    }
+}
+
+#[test]
 fn every_planted_fault_is_caught_by_the_judge() {
     for plant in PLANTS {
-        let mut worlds = (1..=WORLDS_MAX).flat_map(|seed| {
-            [TriggerWay::Rename, TriggerWay::Write].map(|trigger| Case { seed, trigger, plant, ..Case::clean() })
-        });
+        let mut worlds = (1..=WORLDS_MAX)
+            .flat_map(|seed| [TriggerWay::Rename, TriggerWay::Write].map(|trigger| plant.case(seed, trigger)));
 
         match worlds.find_map(|case| first_breach(&case, plant.shows_at())) {
-            Some(caught) => println!("{plant:?}: {caught}"),
+            Some(caught) => {
+                println!("{}: {caught}", plant.told());
+                record(&Row::once(Chapter::Planted, plant.told(), without_numbers(&caught)));
+            }
             None => panic!("{plant:?} is not caught"),
         }
-    }
-}
-
-/// The case that a seed stands for.
-fn seeded(seed: u64) -> Case {
-    let mut dice = Dice(seed);
-    Case {
-        seed: dice.roll(),
-        plan: Plan::Random { faults: 1 + dice.below(8) as u32, one_in: 10 + dice.below(80) },
-        municipalities: 1 + dice.below(3) as usize,
-        rounds: 1 + dice.below(2) as u32,
-        trigger: dice.one_of(&[TriggerWay::Rename, TriggerWay::Rename, TriggerWay::Write]),
-        posix_rename: dice.below(4) > 0,
-        pick_up: dice.one_of(&[PickUp::Together, PickUp::TriggerFirst, PickUp::LeavesData]),
-        asks_twice: dice.below(3) == 0,
-        plant: Plant::None,
-    }
-}
-
-#[test]
-fn seeded_runs_with_several_faults_break_nothing() {
-    if let Some(seed) = from_environment(SEED_VARIABLE) {
-        let case = seeded(seed);
-        let evidence = run(&case);
-        println!("{case:#?}\n{}", evidence.faults.join("\n"));
-        assert_eq!(evidence.breaches, Vec::<String>::new());
-        return;
-    }
-    let wanted = from_environment(SECONDS_VARIABLE).map_or(SEEDED_FOR, Duration::from_secs);
-    let (began, next) = (Instant::now(), AtomicU64::new(0));
-    let (persons, effects) = (AtomicU64::new(0), AtomicU64::new(0));
-    let play = || {
-        loop {
-            let seed = next.fetch_add(1, Relaxed);
-            if seed >= SEEDED_MIN && began.elapsed() >= wanted {
-                break;
-            }
-            let evidence = run(&seeded(seed));
-            let told = || format!("{}\n{}", evidence.faults.join("\n"), evidence.breaches.join("\n"));
-            assert!(evidence.breaches.is_empty(), "{SEED_VARIABLE}={seed} breaks something:\n{}", told());
-            persons.fetch_add(u64::from(evidence.persons > 0), Relaxed);
-            effects.fetch_add(evidence.effects.len() as u64, Relaxed);
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(play))));
-    println!("{next:?} seeded runs, {effects:?} effects, a person needed in {persons:?}");
-}
-
-#[test]
-fn the_same_seed_gives_the_same_run() {
-    for seed in 0..40 {
-        let (first, second) = (run(&seeded(seed)), run(&seeded(seed)));
-
-        assert_eq!(first.effects, second.effects, "seed {seed}");
-        assert_eq!(first.faults, second.faults, "seed {seed}");
     }
 }
 

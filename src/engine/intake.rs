@@ -64,7 +64,7 @@ pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Res
     let spool = site.spool_for(&kind.settings.outbox);
     let wanted = ripe.clone();
     match on_disk(site.disk.clone(), move |disk| Ok(claim(disk, &spool, &wanted, id))).await {
-        Ok(Claimed::Done(spooled)) => adopt(site, kind, spooled).await,
+        Ok(Claimed::Done(spooled)) => go_on(site, kind, spooled).await,
         Ok(Claimed::Changed) => Err(NotTaken::Changed),
         Ok(Claimed::Failed(e)) => Err(NotTaken::NotClaimed(Box::new(ripe), Setback::from(e).at(&kind.settings.outbox))),
         Ok(Claimed::Unsynced(spooled, e)) => Err(NotTaken::NotCopied(Box::new(spooled), e.into())),
@@ -72,8 +72,23 @@ pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Res
     }
 }
 
-/// Goes on with a file that is in the spool already.
+/// Goes on with a file that is in the spool already. Its claim may never have been synced, and a file that came back
+/// into the outbox would be claimed a second time.
 pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
+    let folders = [spooled.spool.clone(), kind.outbox().folder(spooled.route.municipality)];
+    let synced = on_disk(site.disk.clone(), move |disk| {
+        folders.iter().try_for_each(|folder| match disk.sync_folder(folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            synced => synced,
+        })
+    });
+    match synced.await {
+        Ok(()) => go_on(site, kind, spooled).await,
+        Err(setback) => Err(NotTaken::NotCopied(Box::new(spooled), setback)),
+    }
+}
+
+async fn go_on<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
     super::point::reached("claimed");
     let to = site.places.query(&spooled.route, spooled.id);
     let (layout, kept, archive) = (kind.query.clone(), spooled.clone(), site.places.archive());

@@ -379,6 +379,9 @@ mod tests {
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             RealDisk.rename(from, to)
         }
+        fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+            RealDisk.sync_folder(folder)
+        }
         fn remove(&self, file: &Path) -> io::Result<()> {
             RealDisk.remove(file)
         }

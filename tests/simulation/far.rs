@@ -12,7 +12,8 @@ use sluse::transport::{Abilities, Connect, FarSide, Folder, Listed, Listing, Rem
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::fate::{Dead, Fault, Kind, Lateness, Life, When, pass};
+use super::fate::{Dead, Life, pass};
+use super::fault::{Fault, Kind, Lateness, When};
 
 /// One request as the server reads it.
 #[derive(Clone, Debug)]
@@ -82,6 +83,13 @@ impl Server {
         let mut machine = self.machine();
         let inode = *machine.folder(folder).get(name)?;
         Some(machine.inodes[inode].clone())
+    }
+
+    /// All of a folder.
+    pub fn contents(&self, folder: Folder) -> BTreeMap<RemoteName, Vec<u8>> {
+        let mut machine = self.machine();
+        let names = machine.folder(folder).clone();
+        names.into_iter().map(|(name, inode)| (name, machine.inodes[inode].clone())).collect()
     }
 
     /// Whole or not at all.
@@ -283,7 +291,7 @@ impl SimSession {
                 self.cut(Lateness::Never);
                 return Err(Trouble::Unreachable("as planned".into()));
             }
-            Ok(Some(Fault::Refused)) => return Err(Trouble::Refused("as planned".into())),
+            Ok(Some(Fault::Refused | Fault::Full(_))) => return Err(Trouble::Refused("as planned".into())),
             Ok(Some(Fault::AnswerLost)) => {
                 let ticket = self.send(request);
                 self.carry_out_until(ticket);
@@ -302,7 +310,7 @@ impl SimSession {
                     When::Before | When::Late(_) => {
                         following.map(|request| self.send(request));
                     }
-                    When::After => self.carry_out_until(ticket),
+                    When::After | When::Amid => self.carry_out_until(ticket),
                 }
                 self.life.die(deadly);
                 return std::future::pending().await;

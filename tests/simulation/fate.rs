@@ -1,7 +1,6 @@
-//! Fate: every call through a seam is an effect with a number, and the plan says what goes wrong at which. The dice are
-//! here, too: nothing in a simulated run takes chance or time from anywhere else. Start with [`Life`].
+//! Fate: every call through a seam is an effect with a number, and the plan says what goes wrong at which. Nothing in a
+//! simulated run takes chance or time from anywhere else. Start with [`Life`].
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,110 +8,11 @@ use sluse::domain::moment::Moment;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::fault::{Dice, Fault, Kind, Lateness, Plan, When};
+use super::told::told;
+
 /// Midnight in Copenhagen, long before any payment date of the tests.
 const BEGINNING_MICROS: i64 = 1_893_452_400_000_000;
-
-/// What kind of call an effect is, so that a plan can choose the faults that fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    DiskRead,
-    DiskWrite,
-    Store,
-    Connect,
-    FarRead,
-    FarWrite,
-}
-
-/// How long the requests of a dead session lie in the server's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lateness {
-    /// Carried out just before the so-manieth request that a living session makes after it.
-    Requests(u32),
-    /// Carried out after so many seconds.
-    Seconds(u64),
-    Never,
-}
-
-/// What goes wrong at one effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Not done, and it is known. On the far side: never sent, and the session is gone.
-    Fails,
-    /// Done, and nobody hears of it.
-    AnswerLost,
-    /// Far side: answered that it was not done. Elsewhere as [`Fault::Fails`].
-    Refused,
-    /// Far side: the session is gone, and this request is carried out late or never. Elsewhere as [`Fault::Fails`].
-    Late(Lateness),
-    /// The process ends.
-    Killed(When),
-    /// The machine loses its power.
-    PowerLost(When),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    Before,
-    After,
-    /// Far side: the request has been sent. Elsewhere as [`When::Before`].
-    Late(Lateness),
-}
-
-/// Where faults come from.
-#[derive(Clone, Debug)]
-pub enum Plan {
-    At(BTreeMap<u64, Fault>),
-    /// So many faults, each effect having one with one chance in `one_in`.
-    Random {
-        faults: u32,
-        one_in: u64,
-    },
-}
-
-/// SplitMix64.
-#[derive(Clone, Debug)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// 0 up to, and without, `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.roll() % end
-    }
-
-    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize]
-    }
-
-    fn lateness(&mut self) -> Lateness {
-        match self.below(4) {
-            0 => Lateness::Never,
-            1 => Lateness::Seconds(self.below(90)),
-            _ => Lateness::Requests(1 + self.below(12) as u32),
-        }
-    }
-
-    fn fault(&mut self) -> Fault {
-        match self.below(10) {
-            0 => Fault::Fails,
-            1 => Fault::AnswerLost,
-            2 => Fault::Refused,
-            3 | 4 => Fault::Late(self.lateness()),
-            5 => Fault::Killed(When::Before),
-            6 => Fault::Killed(When::After),
-            7 => Fault::Killed(When::Late(self.lateness())),
-            8 => Fault::PowerLost(When::Before),
-            _ => Fault::PowerLost(When::After),
-        }
-    }
-}
 
 /// Lets simulated time pass: nobody waits for it.
 pub async fn pass(time: Duration) {
@@ -131,6 +31,27 @@ pub struct Death {
 #[derive(Debug)]
 pub struct Dead;
 
+/// Why a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Dead,
+    Planned,
+    /// It was done all the same.
+    PlannedThoughDone,
+    Full,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failure::Dead => "the process is dead",
+            Failure::Planned => "as planned",
+            Failure::PlannedThoughDone => "as planned, though it was done",
+            Failure::Full => "there is no room",
+        })
+    }
+}
+
 struct Course {
     plan: Plan,
     dice: Dice,
@@ -138,8 +59,12 @@ struct Course {
     effects: Vec<Kind>,
     /// What went wrong so far, for the one who reads of a failed run.
     faults: Vec<String>,
+    told: Vec<String>,
     generation: u32,
     death: Option<Death>,
+    disk_is_full_until: Instant,
+    store_is_full_until: Instant,
+    last_trouble: Instant,
 }
 
 /// What a whole run has in common.
@@ -158,12 +83,17 @@ pub struct Life {
 
 impl Fates {
     pub fn new(plan: Plan, seed: u64) -> Fates {
+        let now = Instant::now();
         let course = Course {
             plan,
             dice: Dice(seed),
-            begun: Instant::now(),
+            begun: now,
+            disk_is_full_until: now,
+            store_is_full_until: now,
+            last_trouble: now,
             effects: Vec::new(),
             faults: Vec::new(),
+            told: Vec::new(),
             generation: 0,
             death: None,
         };
@@ -214,14 +144,39 @@ impl Fates {
         Duration::from_millis(1 + self.below(end * 1000))
     }
 
+    /// Something happened from which the house has to come to rest again.
+    pub fn note_trouble(&self) {
+        self.course().last_trouble = Instant::now();
+    }
+
+    pub fn since_last_trouble(&self) -> Duration {
+        self.course().last_trouble.elapsed()
+    }
+
+    /// Whether something finds no room now.
+    pub fn is_full(&self) -> bool {
+        let course = self.course();
+        course.disk_is_full_until.max(course.store_is_full_until) > Instant::now()
+    }
+
+    /// Somebody else did something wrong.
+    pub fn note_fault(&self, told: &str, about: &str) {
+        let mut course = self.course();
+        course.faults.push(format!("{told} ({about})"));
+        course.told.push(told.to_owned());
+        drop(course);
+        self.note_trouble();
+    }
+
     /// What kinds of effects there were, in order.
     pub fn effects(&self) -> Vec<Kind> {
         self.course().effects.clone()
     }
 
-    /// The faults with the effects that they befell.
-    pub fn faults(&self) -> Vec<String> {
-        self.course().faults.clone()
+    /// The faults with the effects that they befell, and as a person says them.
+    pub fn faults(&self) -> (Vec<String>, Vec<String>) {
+        let course = self.course();
+        (course.faults.clone(), course.told.clone())
     }
 }
 
@@ -253,7 +208,19 @@ impl Life {
             }
         };
         let fault = fault.map(|fault| fault.fitted(kind));
+        course.told.extend(fault.map(|fault| told(fault, kind)));
         course.faults.extend(fault.map(|fault| format!("{number} {}: {fault:?}", what())));
+        let now = Instant::now();
+        if fault.is_some() {
+            course.last_trouble = now;
+        }
+        match (fault, kind) {
+            (Some(Fault::Full(seconds)), Kind::Store) => {
+                course.store_is_full_until = now + Duration::from_secs(seconds);
+            }
+            (Some(Fault::Full(seconds)), _) => course.disk_is_full_until = now + Duration::from_secs(seconds),
+            _ => {}
+        }
         drop(course);
         match fault {
             Some(fault) if fault.death().is_some_and(|(_, when)| when == When::Before) => {
@@ -272,47 +239,36 @@ impl Life {
         self.fates.died.notify_one();
     }
 
-    /// A call that cannot be late, with whatever befalls it.
+    /// Whether calls of this kind find no room now.
+    pub fn is_full(&self, kind: Kind) -> bool {
+        let course = self.fates.course();
+        match kind {
+            Kind::DiskRoom => course.disk_is_full_until > Instant::now(),
+            Kind::Store => course.store_is_full_until > Instant::now(),
+            Kind::DiskRead | Kind::DiskWrite | Kind::Connect | Kind::FarRead | Kind::FarWrite => false,
+        }
+    }
+
+    /// A call that cannot be late, with whatever befalls it. `work` is told whether what it does is synced.
     pub fn call<T, E>(
         &self,
         kind: Kind,
         what: impl FnOnce() -> String,
-        fails: impl Fn(&'static str) -> E,
-        work: impl FnOnce() -> Result<T, E>,
+        fails: impl Fn(Failure) -> E,
+        work: impl FnOnce(bool) -> Result<T, E>,
     ) -> Result<T, E> {
-        match self.next(kind, what) {
-            Err(Dead) => Err(fails("the process is dead")),
-            Ok(None) => work(),
-            Ok(Some(Fault::AnswerLost)) => work().and_then(|_| Err(fails("as planned, though it was done"))),
-            Ok(Some(Fault::Fails | Fault::Refused | Fault::Late(_))) => Err(fails("as planned")),
-            Ok(Some(deadly @ (Fault::Killed(_) | Fault::PowerLost(_)))) => {
+        let fault = self.next(kind, what).map_err(|Dead| fails(Failure::Dead))?;
+        match fault {
+            _ if self.is_full(kind) => Err(fails(Failure::Full)),
+            None => work(true),
+            Some(Fault::AnswerLost) => work(false).and_then(|_| Err(fails(Failure::PlannedThoughDone))),
+            Some(Fault::Fails | Fault::Refused | Fault::Late(_) | Fault::Full(_)) => Err(fails(Failure::Planned)),
+            Some(deadly @ (Fault::Killed(when) | Fault::PowerLost(when))) => {
                 // What it came to nobody hears.
-                let _ = work();
+                let _ = work(when != When::Amid);
                 self.die(deadly);
-                Err(fails("the process is dead"))
+                Err(fails(Failure::Dead))
             }
-        }
-    }
-}
-
-impl Fault {
-    fn death(self) -> Option<(bool, When)> {
-        match self {
-            Fault::Killed(when) => Some((false, when)),
-            Fault::PowerLost(when) => Some((true, when)),
-            Fault::Fails | Fault::AnswerLost | Fault::Refused | Fault::Late(_) => None,
-        }
-    }
-
-    /// The nearest thing that can befall this kind of call.
-    fn fitted(self, kind: Kind) -> Fault {
-        match (self, kind) {
-            (_, Kind::FarRead | Kind::FarWrite) => self,
-            (Fault::Refused | Fault::Late(_), _) => Fault::Fails,
-            (Fault::Killed(When::Late(_)), _) => Fault::Killed(When::Before),
-            (Fault::PowerLost(When::Late(_)), _) => Fault::PowerLost(When::Before),
-            (Fault::AnswerLost, Kind::DiskRead | Kind::Connect) => Fault::Fails,
-            _ => self,
         }
     }
 }

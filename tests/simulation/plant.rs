@@ -2,16 +2,21 @@
 //! catch every one of them; a judge that does not proves nothing. Start with [`Plant`].
 
 use jiff::civil::Date;
+use sluse::config::TriggerWay;
 use sluse::domain::change::ChangeSummary;
 use sluse::domain::exchange::Fact;
 use sluse::domain::moment::Moment;
 use sluse::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
 use sluse::transport::{Abilities, Connect, FarSide, Folder, Listing, RemotePath, Trouble};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use std::sync::Mutex;
 
 use super::far::{Held, SimEndpoint};
-use super::fate::Kind;
+use super::fault::Kind;
+use super::mischief::{Mischief, Mischiefs};
 use super::sim_store::SimStore;
+use super::world::Case;
 
 /// What is wrong with the house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +48,20 @@ pub enum Plant {
     FenceNeverHolds,
     /// A reply is removed from IN when it is read, before anything of it is recorded.
     SeenBeforeDone,
+    /// The trigger is written only when it is renamed, in one go: no request waits for the answer to the former.
+    PipelineRename,
+    /// What is sent is the claimed original, to which its writer still writes.
+    SendOriginal,
+    /// What was handed over still lies there as a part file, to be handed over again.
+    RepeatHandOver,
+    /// A decision is taken on whatever is there, whatever the person saw.
+    DecideUnseen,
+    /// What is for others is removed from IN with what is ours.
+    RemoveForeign,
 }
 
 /// Every planted fault.
-pub const PLANTS: [Plant; 13] = [
+pub const PLANTS: [Plant; 18] = [
     Plant::SkipSync,
     Plant::LazyCommit,
     Plant::ClaimLeavesOriginal,
@@ -60,16 +75,61 @@ pub const PLANTS: [Plant; 13] = [
     Plant::FenceAlwaysHolds,
     Plant::FenceNeverHolds,
     Plant::SeenBeforeDone,
+    Plant::PipelineRename,
+    Plant::SendOriginal,
+    Plant::RepeatHandOver,
+    Plant::DecideUnseen,
+    Plant::RemoveForeign,
 ];
 
 impl Plant {
+    /// As a person says it.
+    pub fn told(self) -> &'static str {
+        match self {
+            Plant::None => "nothing",
+            Plant::SkipSync => "a sync is skipped",
+            Plant::LazyCommit => "a commit is not on disk when it is said to be",
+            Plant::ClaimLeavesOriginal => "a claim leaves the original in the outbox",
+            Plant::FailedRenameIsDone => "a failed rename into the inbox is taken for done",
+            Plant::ForgetTriggerIntent => "the intent to make the trigger visible is forgotten",
+            Plant::ForgetHandOverIntent => "the intent to hand over is forgotten",
+            Plant::ForgetAccepted => "an accepted query is forgotten",
+            Plant::ForgetApplied => "that a reply was applied is forgotten",
+            Plant::LostRenameIsUnsent => "a rename without an answer is taken for never sent",
+            Plant::LostWriteIsUnsent => "a write without an answer is taken for never sent",
+            Plant::FenceAlwaysHolds => "\"not sent\" is concluded from an empty look",
+            Plant::FenceNeverHolds => "\"sent\" is concluded without a look",
+            Plant::SeenBeforeDone => "a reply is taken off IN before it is recorded",
+            Plant::PipelineRename => "the rename is sent behind the write, without waiting",
+            Plant::SendOriginal => "the original is sent instead of the copy",
+            Plant::RepeatHandOver => "a hand-over is repeated",
+            Plant::DecideUnseen => "a decision is taken on what the person has not seen",
+            Plant::RemoveForeign => "somebody else's file is removed from IN",
+        }
+    }
+
+    /// The case in which it can come to light.
+    pub fn case(self, seed: u64, trigger: TriggerWay) -> Case {
+        let case = Case { seed, trigger, plant: self, ..Case::clean() };
+        match self {
+            Plant::SendOriginal => Case { writes_on: true, has_person: true, ..case },
+            Plant::DecideUnseen => Case { asks_twice: true, has_person: true, ..case },
+            Plant::RemoveForeign => Case { mischiefs: Mischiefs::of(Mischief::Foreign), ..case },
+            _ => case,
+        }
+    }
+
     /// The kind of effect at which one more fault brings it to light.
     pub fn shows_at(self) -> Kind {
         match self {
             Plant::None | Plant::SkipSync | Plant::ForgetAccepted | Plant::ForgetApplied => Kind::Store,
             Plant::ClaimLeavesOriginal | Plant::FailedRenameIsDone => Kind::DiskWrite,
             Plant::ForgetHandOverIntent | Plant::SeenBeforeDone => Kind::DiskWrite,
+            Plant::RepeatHandOver => Kind::DiskWrite,
+            Plant::DecideUnseen | Plant::RemoveForeign => Kind::Connect,
             Plant::LazyCommit
+            | Plant::PipelineRename
+            | Plant::SendOriginal
             | Plant::ForgetTriggerIntent
             | Plant::LostRenameIsUnsent
             | Plant::LostWriteIsUnsent
@@ -148,13 +208,15 @@ pub struct PlantedEndpoint {
 pub struct PlantedSession {
     plant: Plant,
     session: Held,
+    /// Written only with the rename.
+    put_off: Mutex<Option<(RemotePath, Vec<u8>)>>,
 }
 
 impl Connect for PlantedEndpoint {
     type Session = PlantedSession;
 
     async fn connect(&self) -> Result<PlantedSession, Trouble> {
-        Ok(PlantedSession { plant: self.plant, session: self.endpoint.connect().await? })
+        Ok(PlantedSession { plant: self.plant, session: self.endpoint.connect().await?, put_off: Mutex::default() })
     }
 }
 
@@ -170,6 +232,7 @@ impl FarSide for PlantedSession {
     async fn size(&self, path: &RemotePath) -> Result<u64, Trouble> {
         match self.plant {
             Plant::FenceNeverHolds if is_fenced(path) => Err(Trouble::Missing),
+            Plant::PipelineRename if let Some(size) = self.size_put_off(path) => Ok(size),
             _ => self.session.size(path).await,
         }
     }
@@ -189,6 +252,13 @@ impl FarSide for PlantedSession {
     }
 
     async fn write<R: AsyncRead + Unpin + Send>(&self, path: &RemotePath, source: &mut R) -> Result<u64, Trouble> {
+        if self.plant == Plant::PipelineRename && path.name.as_str().ends_with(".part") {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes).await.map_err(|e| Trouble::GaveUp(e.to_string()))?;
+            let size = bytes.len() as u64;
+            *self.put_off.lock().expect("nobody panics with it") = Some((path.clone(), bytes));
+            return Ok(size);
+        }
         match self.session.write(path, source).await {
             Err(Trouble::Uncertain(why)) if self.plant == Plant::LostWriteIsUnsent => Err(Trouble::Unreachable(why)),
             written => written,
@@ -199,6 +269,10 @@ impl FarSide for PlantedSession {
         if is_fenced(to) && self.plant == Plant::FenceNeverHolds {
             return Err(Trouble::Missing);
         }
+        let put_off = self.put_off.lock().expect("nobody panics with it").take_if(|(path, _)| path == from);
+        if let Some((path, bytes)) = put_off {
+            self.session.write(&path, &mut bytes.as_slice()).await?;
+        }
         match (self.session.rename(from, to).await, self.plant) {
             (Err(Trouble::Uncertain(why)), Plant::LostRenameIsUnsent) => Err(Trouble::Unreachable(why)),
             (Err(Trouble::Missing), Plant::FenceAlwaysHolds) if is_fenced(to) => Ok(()),
@@ -207,11 +281,24 @@ impl FarSide for PlantedSession {
     }
 
     async fn remove(&self, path: &RemotePath) -> Result<(), Trouble> {
+        if self.plant == Plant::RemoveForeign && path.folder == Folder::In {
+            let listing = self.session.list(Folder::In, usize::MAX).await?;
+            if let Some(foreign) = listing.files.into_iter().find(|file| file.name.as_str().starts_with("SAGA")) {
+                self.session.remove(&RemotePath { folder: Folder::In, name: foreign.name }).await?;
+            }
+        }
         self.session.remove(path).await
     }
 
     async fn close(&self) {
         self.session.close().await;
+    }
+}
+
+impl PlantedSession {
+    fn size_put_off(&self, path: &RemotePath) -> Option<u64> {
+        let put_off = self.put_off.lock().expect("nobody panics with it");
+        put_off.as_ref().filter(|(other, _)| other == path).map(|(_, bytes)| bytes.len() as u64)
     }
 }
 

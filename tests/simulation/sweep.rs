@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fate::{Fault, Kind, Lateness, Plan, When};
+use super::fault::{Fault, Kind, Lateness, Plan, When};
 use super::judge::Evidence;
 use super::world::{Case, run};
 
@@ -28,14 +28,19 @@ const LATE: [Lateness; 7] = [
     Lateness::Never,
 ];
 
+/// Longer than any pause between two tries.
+const FULL: Fault = Fault::Full(60);
+
 /// The faults that can befall this kind of effect.
-fn faults(kind: Kind) -> Vec<Fault> {
+pub fn faults(kind: Kind) -> Vec<Fault> {
     let ends = |when| [Fault::Killed(when), Fault::PowerLost(when)];
     let mut faults = vec![Fault::Fails];
     faults.extend([When::Before, When::After].into_iter().flat_map(ends));
     match kind {
         Kind::DiskRead | Kind::Connect => {}
-        Kind::DiskWrite | Kind::Store => faults.push(Fault::AnswerLost),
+        Kind::DiskWrite => faults.extend([Fault::AnswerLost, Fault::PowerLost(When::Amid)]),
+        Kind::DiskRoom => faults.extend([Fault::AnswerLost, Fault::PowerLost(When::Amid), FULL]),
+        Kind::Store => faults.extend([Fault::AnswerLost, FULL]),
         Kind::FarRead => faults.extend([Fault::Refused, Fault::Late(Lateness::Never)]),
         Kind::FarWrite => {
             faults.extend([Fault::Refused, Fault::AnswerLost]);
@@ -46,40 +51,75 @@ fn faults(kind: Kind) -> Vec<Fault> {
     faults
 }
 
-/// This case with one fault at every effect, for each kind of fault.
-fn cases<'c>(case: &'c Case, effects: &'c [Kind]) -> impl Iterator<Item = Case> + 'c {
-    (0..).zip(effects).flat_map(move |(number, kind)| {
-        let one = move |fault| Case { plan: Plan::At(BTreeMap::from([(number, fault)])), ..case.clone() };
-        faults(*kind).into_iter().map(one)
-    })
+/// The connection drops at this kind of effect: before the request is carried out, after it, or it is carried out
+/// late, or never.
+pub fn drops(kind: Kind) -> Vec<Fault> {
+    match kind {
+        Kind::FarRead | Kind::FarWrite => {
+            [Fault::Fails, Fault::AnswerLost].into_iter().chain(LATE.map(Fault::Late)).collect()
+        }
+        Kind::DiskRead | Kind::DiskWrite | Kind::DiskRoom | Kind::Store | Kind::Connect => Vec::new(),
+    }
 }
 
-/// Plays them all.
-pub fn sweep(case: &Case) -> Swept {
+/// One run of a sweep.
+pub struct Swing<'e> {
+    pub kind: Kind,
+    pub fault: Fault,
+    pub evidence: &'e Evidence,
+}
+
+/// Plays this case with one fault at every effect, for each kind of fault that `faults` gives it, and shows each run.
+pub fn sweep(case: &Case, faults: impl Fn(Kind) -> Vec<Fault>, each: &mut dyn FnMut(Swing<'_>)) -> Swept {
     let clean = run(case);
     let mut swept = Swept { effects: clean.effects.len(), breaches: clean.breaches, ..Swept::default() };
-    for one in cases(case, &clean.effects) {
-        let evidence = run(&one);
-        swept.runs += 1;
-        if evidence.persons > 0 {
-            swept.persons.push(evidence.faults.join("; "));
+    for (number, kind) in (0..).zip(clean.effects) {
+        for fault in faults(kind) {
+            let evidence = run(&with(case, number, fault));
+            swept.runs += 1;
+            let told = evidence.faults.join("; ");
+            swept.breaches.extend(evidence.breaches.iter().map(|breach| format!("{told}: {breach}")));
+            if evidence.persons > 0 {
+                swept.persons.push(told);
+            }
+            each(Swing { kind, fault, evidence: &evidence });
         }
-        let told = |breach: &String| format!("{}: {breach}", evidence.faults.join("; "));
-        swept.breaches.extend(evidence.breaches.iter().map(told));
     }
     swept
 }
 
-/// Plays those with a fault at this kind of effect until the judge finds something: the fault, and what.
+/// So many effects lie at most between what was done and what builds on it.
+const SECOND_WITHIN: u64 = 16;
+
+/// Plays this case with a first fault at each change of the disk, and a second one at each effect soon after it.
+pub fn sweep_twice(case: &Case, first: Fault, second: Fault) -> Swept {
+    let clean = run(case);
+    let mut swept = Swept { effects: clean.effects.len(), breaches: clean.breaches, ..Swept::default() };
+    let changes = (0..).zip(clean.effects).filter(|(_, kind)| matches!(kind, Kind::DiskWrite | Kind::DiskRoom));
+    for (number, _) in changes {
+        for later in 1..=SECOND_WITHIN {
+            let plan = Plan::At(BTreeMap::from([(number, first), (number + later, second)]));
+            let evidence = run(&Case { plan, ..case.clone() });
+            swept.runs += 1;
+            let told = evidence.faults.join("; ");
+            swept.breaches.extend(evidence.breaches.iter().map(|breach| format!("{told}: {breach}")));
+            if evidence.persons > 0 {
+                swept.persons.push(told);
+            }
+        }
+    }
+    swept
+}
+
+fn with(case: &Case, number: u64, fault: Fault) -> Case {
+    Case { plan: Plan::At(BTreeMap::from([(number, fault)])), ..case.clone() }
+}
+
+/// Plays those with a fault at this kind of effect until the judge finds something: what.
 pub fn first_breach(case: &Case, at: Kind) -> Option<String> {
     let clean = run(case);
-    let found = |evidence: &Evidence| {
-        let breach = evidence.breaches.first()?;
-        Some(format!("{}: {breach}", evidence.faults.join("; ")))
-    };
-    let is_at = |case: &Case| match &case.plan {
-        Plan::At(faults) => faults.keys().all(|number| clean.effects[*number as usize] == at),
-        Plan::Random { .. } => true,
-    };
-    found(&clean).or_else(|| cases(case, &clean.effects).filter(is_at).find_map(|one| found(&run(&one))))
+    let numbers = (0..).zip(&clean.effects).filter(|(_, kind)| **kind == at).map(|(number, _)| number);
+    let found = |evidence: &Evidence| evidence.breaches.first().cloned();
+    let mut cases = numbers.flat_map(|number| faults(at).into_iter().map(move |fault| with(case, number, fault)));
+    found(&clean).or_else(|| cases.find_map(|one| found(&run(&one))))
 }

@@ -6,34 +6,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use jiff::civil::{Date, date};
 use sluse::config::{Depth, Settings, TriggerWay};
 use sluse::domain::exchange::Book;
-use sluse::domain::identity::{DeliveryNumber, Route};
+use sluse::domain::identity::Route;
 use sluse::domain::layout::Layout;
-use sluse::domain::municipality::MunicipalityCode;
-use sluse::domain::query::{QueryOrder, compose_query};
-use sluse::engine::anchor::{Anchored, Standing};
-use sluse::engine::desk::Office;
-use sluse::engine::house::House;
-use sluse::engine::ledger::Ledger;
-use sluse::engine::link::Link;
-use sluse::engine::offline::fold;
-use sluse::engine::places::Places;
-use sluse::engine::site::{Kind, Site, Surroundings};
-use sluse::store::{Body, Store};
-use tokio::sync::{Notify, mpsc};
+use sluse::store::Body;
+use sluse::transport::Folder;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::disk::{Drive, SimDisk};
-use super::far::{Server, SimEndpoint, cut_all};
-use super::fate::{Fates, Lateness, Life, Plan, pass};
+use super::benefit::{self, Eaten, Written, eat, write};
+use super::far::Server;
+use super::fate::{Fates, pass};
+use super::fault::{Lateness, Plan};
 use super::hub::{Hub, PickUp};
 use super::judge::{self, Evidence};
-use super::plant::{Plant, planted_far, planted_store};
-use super::sim_store::{Safe, SimStore};
+use super::mischief::Mischiefs;
+use super::person::{Door, Notebook, Person};
+use super::plant::Plant;
+use super::platter::Drive;
+use super::sim_store::Safe;
 
 /// Every municipality that a case may have; it has the first of them.
 pub const MUNICIPALITIES: [&str; 3] = ["0751", "0461", "0101"];
@@ -64,6 +56,9 @@ municipalities = ["0101", "0461", "0751"]
 /// All has to be at rest so soon after the last fault, whatever has happened. A person is named long before.
 const REST_WITHIN: Duration = Duration::from_secs(2 * 3600);
 
+/// However much people do.
+const OVER_WITHIN: Duration = Duration::from_secs(48 * 3600);
+
 /// Nothing may happen any more in so long a time; what was late is not that late.
 const QUIET: Duration = Duration::from_secs(45);
 
@@ -87,6 +82,13 @@ pub struct Case {
     pub pick_up: PickUp,
     /// A second query for the payment date of the first round.
     pub asks_twice: bool,
+    /// Per municipality, in the first round.
+    pub agreements: u32,
+    pub mischiefs: Mischiefs,
+    /// The benefit system writes to its files again after they were whole.
+    pub writes_on: bool,
+    /// Whether somebody looks after what waits for a person.
+    pub has_person: bool,
     pub plant: Plant,
 }
 
@@ -102,21 +104,14 @@ impl Case {
             posix_rename: true,
             pick_up: PickUp::Together,
             asks_twice: false,
+            agreements: 12,
+            mischiefs: Mischiefs::none(),
+            writes_on: false,
+            has_person: false,
             plant: Plant::None,
         }
     }
 }
-
-/// A query that the benefit system writes.
-#[derive(Clone)]
-pub struct Written {
-    pub route: Route,
-    pub name: String,
-    pub content: Vec<u8>,
-}
-
-/// What the benefit system has taken out of its inbox: path and content.
-pub type Eaten = Arc<Mutex<Vec<(PathBuf, Vec<u8>)>>>;
 
 /// Plays a case to its end and judges it.
 pub fn run(case: &Case) -> Evidence {
@@ -130,22 +125,24 @@ fn settings() -> Settings {
     READ.get_or_init(read).clone()
 }
 
-fn layouts() -> Arc<(Layout, Layout)> {
+pub(super) fn layouts() -> Arc<(Layout, Layout)> {
     static READ: OnceLock<Arc<(Layout, Layout)>> = OnceLock::new();
     READ.get_or_init(|| Arc::new((Layout::shipped_query(), Layout::shipped_reply()))).clone()
 }
 
 /// What outlives the processes of a run.
-struct World {
-    case: Case,
-    fates: Fates,
-    drive: Drive,
-    safe: Safe,
-    server: Server,
-    settings: Settings,
+pub(super) struct World {
+    pub case: Case,
+    pub fates: Fates,
+    pub drive: Drive,
+    pub safe: Safe,
+    pub server: Server,
+    pub settings: Settings,
+    pub door: Door,
 }
 
 async fn play(case: &Case) -> Evidence {
+    let began = Instant::now();
     let mut settings = settings();
     let municipalities = MUNICIPALITIES[..case.municipalities].iter().map(|code| code.parse().expect("a code"));
     settings.exchanges.values_mut().for_each(|exchange| exchange.municipalities = municipalities.clone().collect());
@@ -158,19 +155,24 @@ async fn play(case: &Case) -> Evidence {
         server: Server::default(),
         settings,
         fates: fates.clone(),
+        door: Door::default(),
     };
     world.make_folders();
-    let hub = Hub::new(world.server.clone(), fates.clone(), case.pick_up, layouts());
+    let (server, mischiefs) = (world.server.clone(), case.mischiefs.clone());
+    let hub = Hub::new(server, fates.clone(), case.pick_up, layouts(), case.agreements, mischiefs);
+    let notebook = Arc::new(Mutex::new(Notebook::default()));
     let (written, eaten) = (world.queries(), Eaten::default());
     let mut others = JoinSet::new();
     others.spawn(hub.clone().work());
     let writes = others.spawn(write(world.drive.clone(), fates.clone(), written.clone()));
     others.spawn(eat(world.drive.clone(), fates.clone(), eaten.clone()));
+    if case.has_person {
+        others.spawn(world.person(&hub, &notebook).live());
+    }
 
-    let mut rest = Rest { is_quiet_since: None, seen: 0, book: Book::default() };
+    let mut rest = Rest { is_quiet_since: None, seen: 0, book: Book::default(), has_person: case.has_person };
     let mut process = world.start();
     let mut processes = 1;
-    let mut last_trouble = Instant::now();
     let is_at_rest = loop {
         let has_ended = tokio::select! {
             biased;
@@ -182,7 +184,7 @@ async fn play(case: &Case) -> Evidence {
             let death = fates.how_it_died();
             world.end(&mut process, death.map_or(Lateness::Never, |death| death.lateness)).await;
             if death.is_some_and(|death| death.power_lost) {
-                world.drive.lose_power();
+                world.drive.lose_power(&fates);
                 if case.plant == Plant::LazyCommit {
                     world.safe.lose_last_commit();
                 }
@@ -193,14 +195,19 @@ async fn play(case: &Case) -> Evidence {
             }
             pass(fates.seconds(START_AGAIN_SECONDS)).await;
             process = world.start();
-            last_trouble = Instant::now();
+            fates.note_trouble();
+        }
+        if let Some(Err(e)) = others.try_join_next() {
+            std::panic::resume_unwind(e.into_panic());
         }
         let outbox_is_empty = world.drive.files_below(Path::new("/sim/outbox")).is_empty();
         let others_rest = writes.is_finished() && outbox_is_empty && hub.is_idle() && !world.server.has_ghosts();
-        if rest.is_over(&world.safe, others_rest) {
+        let others_rest = others_rest && !fates.is_full();
+        let spooled = world.drive.files_below(Path::new("/sim/state/spool"));
+        if rest.is_over(&world.safe, others_rest, &hub, &spooled) {
             break true;
         }
-        if last_trouble.elapsed() > REST_WITHIN {
+        if fates.since_last_trouble() > REST_WITHIN || began.elapsed() > OVER_WITHIN {
             break false;
         }
     };
@@ -209,10 +216,23 @@ async fn play(case: &Case) -> Evidence {
     let eaten = eaten.lock().expect("nobody else holds it").clone();
     let journal = world.safe.journal(0);
     let left = world.drive.files_below(Path::new("/sim/outbox"));
-    let faults = fates.faults();
-    let mut evidence = Evidence { effects: fates.effects(), faults, breaches: Vec::new(), persons: 0 };
-    let case = judge::Case { written, journal, eaten, left, records: hub.records(), is_at_rest };
+    let (faults, told) = fates.faults();
+    let notebook = notebook.lock().expect("nobody else holds it").clone();
+    let mut evidence = Evidence { effects: fates.effects(), faults, told, ..Evidence::default() };
+    let case = judge::Case {
+        written,
+        journal,
+        eaten,
+        left,
+        records: hub.records(),
+        notebook,
+        in_in: world.server.contents(Folder::In),
+        has_person: case.has_person,
+        is_at_rest,
+    };
     judge::judge(&case, &world.safe, &mut evidence);
+    evidence.in_in = case.in_in.into_keys().collect();
+    evidence.journal = case.journal;
     evidence
 }
 
@@ -221,10 +241,12 @@ struct Rest {
     is_quiet_since: Option<Instant>,
     seen: u64,
     book: Book,
+    /// Somebody looks after what waits for a person, so that has to end, too.
+    has_person: bool,
 }
 
 impl Rest {
-    fn is_over(&mut self, safe: &Safe, others_rest: bool) -> bool {
+    fn is_over(&mut self, safe: &Safe, others_rest: bool, hub: &Hub, spooled: &[PathBuf]) -> bool {
         let news = safe.journal(self.seen);
         let is_quiet = news.is_empty();
         for entry in news {
@@ -233,20 +255,24 @@ impl Rest {
             self.book.take_in(entry.seq, *id, entry.at, fact);
         }
         let ends = |exchange: &sluse::domain::exchange::Exchange| {
-            exchange.state.is_final() || self.book.waiting_for_person().any(|waiting| waiting.id == exchange.id)
+            let waits = || {
+                self.book.waiting_for_person().any(|waiting| waiting.id == exchange.id)
+                    || (exchange.state.awaits_reply() && hub.keeps_silent(exchange.id))
+            };
+            exchange.state.is_final() || (!self.has_person && waits())
         };
-        if !is_quiet || !others_rest || !self.book.all().all(ends) {
+        // Tried again after longer and longer pauses, if need be.
+        let is_known = |file: &PathBuf| {
+            let name = file.to_string_lossy();
+            self.book.all().any(|exchange| name.contains(&exchange.id.to_string()))
+        };
+        let all_known = spooled.iter().all(is_known);
+        if !is_quiet || !others_rest || !all_known || !self.book.all().all(ends) {
             self.is_quiet_since = None;
             return false;
         }
         self.is_quiet_since.get_or_insert_with(Instant::now).elapsed() >= QUIET
     }
-}
-
-/// One process at work.
-struct Process {
-    tasks: JoinSet<()>,
-    sessions: Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
 }
 
 impl World {
@@ -262,82 +288,17 @@ impl World {
         }
     }
 
-    /// As `engine::run` does it.
-    fn start(&self) -> Process {
-        let life = self.fates.be_born();
-        let disk = SimDisk::new(self.drive.clone(), life.clone(), self.case.plant);
-        let (now, dice) = (self.fates.clone(), self.fates.clone());
-        let surroundings = Surroundings::new(move || now.now(), move || dice.roll());
-        let names = self.settings.exchanges.keys().map(|name| (name.clone(), (*layouts()).clone()));
-        let office = Office {
-            settings: self.settings.clone(),
-            layouts: names.collect(),
-            places: Places::new(&self.settings.folders.state),
-            disk: Arc::new(disk),
-            surroundings: surroundings.clone(),
-        };
-        let store = planted_store(self.case.plant, SimStore::open(self.safe.clone(), Some(life.clone())));
-        let book = fold(&*store as &dyn Store).expect("reading does not fail here");
-        let anchor = self.settings.anchor();
-        let Ok((store, Standing::Holds | Standing::Unanchored)) = Anchored::open(store, office.disk.clone(), anchor)
-        else {
-            // It would stand by: nothing more happens, and the judge sees that nothing ends.
-            return Process { tasks: JoinSet::new(), sessions: Arc::default() };
-        };
-        let (ledger, clerk) = Ledger::anchored(store);
-
-        let mut tasks = JoinSet::new();
-        let sessions = Arc::default();
-        let mut endpoints = BTreeMap::new();
-        for (name, settings) in &self.settings.endpoints {
-            let connect = self.endpoint(&life, &sessions);
-            let (link, keep) = Link::new(name.clone(), connect, surroundings.clone(), CancellationToken::new());
-            tasks.spawn(keep);
-            endpoints.insert(name.clone(), (settings.clone(), link));
-        }
-        let (mut kinds, mut outboxes) = (BTreeMap::new(), Vec::new());
-        for (name, settings) in &self.settings.exchanges {
-            let (endpoint, link) = &endpoints[&settings.endpoint];
-            let kind = Arc::new(Kind {
-                name: name.clone(),
-                settings: settings.clone(),
-                endpoint: endpoint.clone(),
-                query: layouts().0.clone(),
-                reply: layouts().1.clone(),
-                link: link.clone(),
-            });
-            outboxes.push((kind.clone(), kind.outbox()));
-            kinds.insert(name.clone(), kind);
-        }
-        let site = Arc::new(Site { office, ledger, kinds, endpoints, stopping: Arc::default() });
-        let house = House::new(site, book, outboxes, Arc::new(Notify::new()), CancellationToken::new());
-        tasks.spawn(clerk.run());
-        tasks.spawn(async move {
-            let (_nobody, commands) = mpsc::channel(1);
-            // A store that cannot be written ends the process, and systemd starts the next one.
-            let _ = house.run(commands).await;
-        });
-        Process { tasks, sessions }
-    }
-
-    fn endpoint(
-        &self,
-        life: &Life,
-        sessions: &Arc<Mutex<Vec<Arc<super::far::SimSession>>>>,
-    ) -> super::plant::PlantedEndpoint {
-        let endpoint = SimEndpoint {
+    fn person(&self, hub: &Hub, notebook: &Arc<Mutex<Notebook>>) -> Person {
+        let codes = MUNICIPALITIES[..self.case.municipalities].iter();
+        Person {
+            fates: self.fates.clone(),
+            door: self.door.clone(),
+            hub: hub.clone(),
             server: self.server.clone(),
-            life: life.clone(),
-            posix_rename: self.case.posix_rename,
-            sessions: sessions.clone(),
-        };
-        planted_far(self.case.plant, endpoint)
-    }
-
-    async fn end(&self, process: &mut Process, lateness: Lateness) {
-        self.fates.bury();
-        cut_all(&process.sessions, lateness);
-        process.tasks.shutdown().await;
+            municipalities: codes.map(|code| code.parse().expect("a code")).collect(),
+            notebook: notebook.clone(),
+            plant: self.case.plant,
+        }
     }
 
     /// What the benefit system will write.
@@ -348,54 +309,17 @@ impl World {
             for code in &MUNICIPALITIES[..self.case.municipalities] {
                 let municipality = code.parse().expect("a code");
                 let route = Route { exchange: exchange.clone(), municipality };
-                written.push(query(&route, municipality, round, payment_date(round)));
+                let mut ask = |delivery, on| {
+                    let query = benefit::query(&layouts().0, &route, municipality, delivery, on);
+                    let changed = self.case.writes_on.then(|| benefit::changed(&query.content));
+                    written.push(Written { changed, ..query });
+                };
+                ask(round, benefit::payment_date(round));
                 if self.case.asks_twice && round == 1 {
-                    written.push(query(&route, municipality, 100, payment_date(round)));
+                    ask(100, benefit::payment_date(round));
                 }
             }
         }
         written
-    }
-}
-
-fn payment_date(round: u32) -> Date {
-    date(2031, round as i8, 27)
-}
-
-fn query(route: &Route, municipality: MunicipalityCode, delivery: u32, payment_date: Date) -> Written {
-    let created = date(2030, 1, 5).at(9, 30, 0, 0);
-    let order = QueryOrder { municipality, created, delivery: DeliveryNumber(delivery), payment_date };
-    let content = compose_query(&layouts().0, &order).expect("the shipped layout can say it");
-    let name = format!("BETADM_FORESP_{municipality}_20300105_{delivery:04}.txt");
-    Written { route: route.clone(), name, content }
-}
-
-/// The benefit system writes its queries, each in one of three ways.
-async fn write(drive: Drive, fates: Fates, queries: Vec<Written>) {
-    for query in queries {
-        pass(fates.seconds(30)).await;
-        let folder = Path::new("/sim/outbox").join(query.route.municipality.to_string());
-        let file = folder.join(&query.name);
-        let now = || fates.now().as_micros();
-        if fates.below(3) == 0 {
-            // Slowly, under its own name.
-            let half = query.content.len() / 2;
-            drive.put(&file, &query.content[..half], now());
-            pass(fates.seconds(90)).await;
-            // Whole: the layout says so, so it cannot have been taken before.
-            drive.put(&file, &query.content, now());
-        } else {
-            drive.put(&file, &query.content, now());
-        }
-    }
-}
-
-/// The benefit system takes what it finds in its inbox, at once or after a while.
-async fn eat(drive: Drive, fates: Fates, eaten: Eaten) {
-    loop {
-        let wait = if fates.below(2) == 0 { Duration::from_millis(5) } else { fates.seconds(20) };
-        pass(wait).await;
-        let taken = drive.take_below(Path::new("/sim/inbox"));
-        eaten.lock().expect("nobody panics with it").extend(taken);
     }
 }

@@ -263,6 +263,10 @@ impl Disk for World {
         Ok(())
     }
 
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn remove(&self, file: &Path) -> io::Result<()> {
         self.platter().names.remove(file);
         Ok(())

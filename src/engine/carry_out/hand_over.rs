@@ -151,10 +151,14 @@ enum Renamed {
 
 fn rename_once(disk: &dyn Disk, folder: &Path, name: &str) -> io::Result<Renamed> {
     match disk.rename(&part(folder, name), &folder.join(name)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => match is_there(disk, &folder.join(name))? {
-            true => Ok(Renamed::Before),
-            false => Ok(Renamed::Gone),
-        },
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            // Renamed before, and perhaps not synced.
+            disk.sync_folder(folder)?;
+            match is_there(disk, &folder.join(name))? {
+                true => Ok(Renamed::Before),
+                false => Ok(Renamed::Gone),
+            }
+        }
         renamed => renamed.map(|()| Renamed::Now),
     }
 }

@@ -112,7 +112,13 @@ pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
         return Some("it has no query that could be withdrawn");
     }
     Some(match &exchange.state {
-        State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => return None,
+        State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
+            if exchange.can_be_withdrawn() {
+                return None;
+            }
+            "the store was put back from a backup, so the hub may have the query; find out, and decide: `sluse settle ID \
+             --sent`, or `sluse refuse ID`"
+        }
         State::Submitting { .. } => {
             "its trigger is being made, so the hub may have the query; wait for what comes of it, and look with `sluse \
              explain ID`"

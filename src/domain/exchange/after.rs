@@ -182,7 +182,7 @@ impl Exchange {
             // Given up waiting: what the hub has, it has, so the query still counts.
             (State::Submitted | State::Receipted, Fact::Declined { .. }) => State::CommandRan,
             (State::Refusing { why }, Fact::SetAside) => State::Refused { why: why.clone() },
-            (state, Fact::Withdrawn { decision }) if state.is_before_intent() => {
+            (_, Fact::Withdrawn { decision }) if self.can_be_withdrawn() => {
                 State::Withdrawing { why: format!("withdrawn by {}: {}", decision.who, decision.reason) }
             }
             (State::Withdrawing { why }, Fact::SetAside) => State::Withdrawn { why: why.clone() },

@@ -308,11 +308,6 @@ impl State {
             | State::Rejected { .. } => false,
         }
     }
-
-    /// Before the trigger's intent: the hub cannot have the query.
-    pub fn is_before_intent(&self) -> bool {
-        matches!(self, State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. })
-    }
 }
 
 impl Exchange {
@@ -346,6 +341,15 @@ impl Exchange {
                 | State::Rejecting { .. }
                 | State::Rejected { .. }
         )
+    }
+
+    /// Before the trigger's intent the hub cannot have the query, unless it was sent since a backup that was put back.
+    pub fn can_be_withdrawn(&self) -> bool {
+        let is_before_intent = matches!(
+            self.state,
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
+        );
+        is_before_intent && !self.is_restored
     }
 
     /// Whether its query came to nothing for good, so that it may be sent again as a new exchange.

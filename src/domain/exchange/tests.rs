@@ -276,7 +276,8 @@ fn variant(state: &State) -> String {
 /// An exchange with a query, submitted by one undoubted attempt if it has come that far.
 fn exchange_in(state: State) -> Exchange {
     let begun = Exchange::begin(id(1), at(0), &Fact::Accepted(accepted(42))).unwrap();
-    Exchange { state, attempts: 1, intended: Some(by_rename()), ..begun }
+    let is_restored = matches!(&state, State::QueryHeld { reasons, .. } if reasons.contains(&HoldReason::MaybeSent));
+    Exchange { state, attempts: 1, intended: Some(by_rename()), is_restored, ..begun }
 }
 
 /// The exchange that these facts add up to, one each second, begun by an accepted query.

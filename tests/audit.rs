@@ -20,7 +20,6 @@ use rig::{Chapter, FarPlan, Ground, Row, in_each, payment_date, record};
 use rusqlite::Connection;
 use sluse::config::{Depth, Settings};
 use sluse::durable::RealDisk;
-use sluse::engine::control::{Answer, RegisterRequest, Request};
 use sluse::engine::desk::Office;
 use sluse::engine::rebuild::{Rebuilt, rebuild};
 use sluse::engine::site::Surroundings;
@@ -52,9 +51,8 @@ fn remains() -> &'static Remains {
                 ground.until_state(*municipality, round as usize, "done");
             }
         }
-        let full = Some("an audit is tried".to_owned());
-        let request = Request::Register(RegisterRequest { full, ..RegisterRequest::default() });
-        assert!(matches!(ground.ask(&request), Answer::Agreement(_)));
+        let shown = ground.command_that_may_name(&["register", "--full", "--reason", "an audit is tried"]);
+        assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
         daemon.terminate();
         let root = ground.path("");
         let kept = [files_below(&ground.path("state")), vec![ground.path(CONFIG)]].concat();

@@ -13,7 +13,7 @@ use crate::domain::exchange::fact::{Accepted, TriggerWay};
 use crate::domain::exchange::{Fact, Origin};
 use crate::domain::identity::{ContentHash, FileId, RemoteName};
 use crate::durable::{Disk, copy_anew, read_bounded};
-use crate::engine::arrivals::{Removed, remove, remove_receipt, remove_reply};
+use crate::engine::arrivals::clear::{Removed, remove, remove_receipt, remove_reply};
 use crate::engine::point;
 use crate::engine::site::{in_in, in_out, trigger_name};
 use crate::outbox::QUERY_SIZE_MAX;

@@ -13,7 +13,9 @@ use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
 use crate::domain::identity::{ContentHash, EndpointName, RemoteName, Route, TransferId};
 use crate::domain::patience::backoff;
-use crate::engine::arrivals::{self, Candidate, FetchedReply, Found};
+use crate::engine::arrivals::clear::clear_receipt;
+use crate::engine::arrivals::fetch::{FetchedReply, fetch_receipt, fetch_reply};
+use crate::engine::arrivals::{self, Candidate, Found};
 use crate::engine::carry_out::Setback;
 use crate::engine::look::{Looked, expected, look};
 use crate::engine::snapshot::EndpointLine;
@@ -133,14 +135,14 @@ impl<C: Connect> House<C> {
             ToFetch::Reply(candidate) => {
                 let Some(kind) = self.site.kinds.get(&candidate.route.exchange).cloned() else { return false };
                 self.spawn(key, async move {
-                    let fetched = arrivals::fetch_reply(&site, &kind, &candidate).await;
+                    let fetched = fetch_reply(&site, &kind, &candidate).await;
                     Done::Reply { endpoint: of, candidate, fetched }
                 });
             }
             ToFetch::Receipt(listed) => {
                 let Some((_, link)) = self.site.endpoints.get(endpoint).cloned() else { return false };
                 self.spawn(key, async move {
-                    let read = arrivals::fetch_receipt(&site, &link, &listed.name).await;
+                    let read = fetch_receipt(&site, &link, &listed.name).await;
                     Done::Receipt { endpoint: of, listed, read }
                 });
             }
@@ -283,7 +285,7 @@ impl<C: Connect> House<C> {
         let Some((_, link)) = self.site.endpoints.get(&endpoint).cloned() else { return };
         if !self.busy.contains(&key) {
             self.spawn(key, async move {
-                let cleared = arrivals::clear_receipt(&link, &receipt.name, hash).await;
+                let cleared = clear_receipt(&link, &receipt.name, hash).await;
                 Done::Cleared { endpoint, receipt, cleared }
             });
         }

@@ -24,7 +24,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use super::arrivals::{Candidate, FetchedReply, Found, Passed, Removed};
+use super::arrivals::clear::Removed;
+use super::arrivals::fetch::FetchedReply;
+use super::arrivals::{Candidate, Found, Passed};
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::decide::Ask;

@@ -201,7 +201,7 @@ fn a_file_that_cannot_be_claimed_is_named_and_claimed_when_it_can() {
 }
 
 #[test]
-fn what_comes_into_the_spool_while_the_daemon_runs_is_adopted() {
+fn a_claimed_file_that_comes_into_the_spool_while_the_daemon_runs_is_adopted() {
     let ground = Ground::lay(&["0751"], FarPlan::default());
     let municipality = ground.municipality();
     let mut daemon = ground.start();

@@ -29,7 +29,7 @@ pub const PROCESSES: [Process; 10] = [
     process(Habit::Pauses, "head -c 100 $1 > f.txt; sleep $5; tail -c +101 $1 >> f.txt"),
     process(
         Habit::Slow,
-        "for i in 0 1 2 3 4 5 6 7; do dd if=$1 bs=64 skip=$i count=1 >> f.txt status=none; sleep 0.0625; done",
+        "exec 3> f.txt; for i in 0 1 2 3 4 5 6 7; do dd if=$1 bs=64 skip=$i count=1 status=none >&3; sleep 0.0625; done",
     ),
     process(Habit::RenamesIn, "head -c 100 $1 > .f; sleep $5; tail -c +101 $1 >> .f; mv .f f.txt"),
     Process {

@@ -14,6 +14,7 @@ use sluse::domain::identity::{ContentHash, FileId};
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::engine::control::{Answer, RegisterRequest, Request};
 use sluse::engine::decide::Verdict;
+use sluse::outbox::Waiting;
 
 /// A record of the shipped layout, with its line end.
 const RECORD: usize = 122;
@@ -156,6 +157,14 @@ fn a_folder_that_cannot_be_read_is_shown_until_it_can_be_read_again() {
 
 // ---- stuck ----
 
+/// Waits until status shows this file of the first municipality, and why it is not taken.
+fn until_waiting(ground: &Ground, name: &str, why: &str) {
+    let is_shown = |waiting: &Waiting| {
+        waiting.name == name && waiting.municipality == Some(ground.municipality()) && waiting.why.contains(why)
+    };
+    until(&format!("{name} in the status: {why}"), || ground.waiting().iter().any(is_shown).then_some(()));
+}
+
 #[test]
 fn a_claimed_file_that_cannot_be_copied_is_named_and_goes_on_when_it_can() {
     // Given a file where the archive's folder is to be
@@ -168,9 +177,7 @@ fn a_claimed_file_that_cannot_be_copied_is_named_and_goes_on_when_it_can() {
     let (name, bytes) = ground.compose(municipality, payment_date(1));
 
     ground.deliver(municipality, &name, &bytes);
-    let waiting = until("the file in the status", || ground.waiting().into_iter().find(|waiting| waiting.name == name));
-    assert_eq!(waiting.municipality, Some(municipality));
-    assert!(waiting.why.contains("claimed into the spool"), "{waiting:?}");
+    until_waiting(&ground, &name, "claimed into the spool");
     daemon.until_said("file is claimed and cannot be copied");
     assert!(daemon.log().contains(&name), "{}", daemon.log());
 
@@ -191,8 +198,7 @@ fn a_file_that_cannot_be_claimed_is_named_and_claimed_when_it_can() {
     let (name, bytes) = ground.compose(municipality, payment_date(1));
 
     ground.deliver(municipality, &name, &bytes);
-    let waiting = until("the file in the status", || ground.waiting().into_iter().find(|waiting| waiting.name == name));
-    assert!(waiting.why.contains("cannot be claimed"), "{waiting:?}");
+    until_waiting(&ground, &name, "cannot be claimed");
     assert_eq!(sorted_names(&ground.outbox(municipality)), [name.as_str()]);
 
     fs::create_dir(&spool).unwrap();

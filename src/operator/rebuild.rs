@@ -1,5 +1,5 @@
 //! `sluse rebuild`: whether the register is what the journal's replies make it, row for row, and the archive what was
-//! put there. Changes nothing. Start with [`rebuild`].
+//! put there. Changes nothing. Start with [`rebuild()`].
 
 use std::fmt::Write;
 use std::sync::Arc;

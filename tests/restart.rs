@@ -66,5 +66,5 @@ fn ten_thousand_open_exchanges_keep_no_query_waiting_at_the_start() {
     let outcome = format!("the query that waited was submitted {:.1} s after the start", began.elapsed().as_secs_f64());
     ground.until_state(municipality, 1, "done");
     assert_eq!(ground.book().open().count(), OPEN as usize - 1);
-    record(&Row::once(Chapter::Restart, format!("started with {OPEN} open exchanges (not optimised)"), outcome));
+    record(&Row::once(Chapter::Restart, format!("started with {OPEN} open exchanges (the tests' build)"), outcome));
 }

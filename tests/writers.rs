@@ -112,7 +112,7 @@ impl Play<'_> {
         self.world.pass(self.dice.up_to(Duration::from_secs(20)));
         let inode = self.world.stamp(&spooled.path()).unwrap().inode;
         let (original, is_written_to) = self.world.content(inode, claimed_at);
-        self.taken.push(match what_changed(&self.world, &spooled.path(), &copied.original) {
+        self.taken.push(match what_changed(&self.world, &spooled.path(), &copied.original).unwrap() {
             Some(what) => CameTo::Held(what),
             None => {
                 assert!(!is_written_to, "a write after the claim was not found out");

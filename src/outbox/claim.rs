@@ -137,22 +137,25 @@ pub fn copy(disk: &dyn Disk, spooled: &Spooled, to: &Path) -> io::Result<Copied>
 }
 
 /// What changed about the original since it was copied, if anything. A missing original has not changed: it was
-/// put away.
-pub fn what_changed(disk: &dyn Disk, original: &Path, stamp: &OriginalStamp) -> Option<String> {
+/// put away. Errors: it cannot be looked at, which says nothing about it.
+pub fn what_changed(disk: &dyn Disk, original: &Path, stamp: &OriginalStamp) -> io::Result<Option<String>> {
+    let another = || Ok(Some("it is another file".to_owned()));
     let now = match disk.stamp(original) {
         Ok(now) => original_stamp(now),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
-        Err(e) => return Some(format!("it cannot be looked at: {e}")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => return another(),
+        Err(e) => return Err(e),
     };
     if now.inode != stamp.inode || now.device != stamp.device {
-        Some("it is another file".to_owned())
-    } else if now.size != stamp.size {
+        return another();
+    }
+    Ok(if now.size != stamp.size {
         Some(format!("its size was {} bytes and is {}", stamp.size, now.size))
     } else if now.modified_micros != stamp.modified_micros {
         Some("its content was written to again".to_owned())
     } else {
         None
-    }
+    })
 }
 
 fn original_stamp(stamp: Stamp) -> OriginalStamp {
@@ -216,12 +219,12 @@ mod tests {
         let to = folder.path().join("copy");
         let Copied::Whole(copy) = copy(&RealDisk, &made, &to).unwrap() else { panic!("it is small") };
         let original = made.spool.join(&made.spool_name);
-        assert_eq!(what_changed(&RealDisk, &original, &copy.original), None);
+        assert_eq!(what_changed(&RealDisk, &original, &copy.original).unwrap(), None);
 
         writer.write_all(b" and more").unwrap();
 
         assert_eq!(read_bounded(&RealDisk, &to, 100).unwrap(), b"whole");
-        assert!(what_changed(&RealDisk, &original, &copy.original).unwrap().contains("14"));
+        assert!(what_changed(&RealDisk, &original, &copy.original).unwrap().unwrap().contains("14"));
     }
 
     #[test]
@@ -234,7 +237,7 @@ mod tests {
             panic!("it is small")
         };
 
-        assert!(what_changed(&RealDisk, &made.path(), &copy.original).is_some());
+        assert!(what_changed(&RealDisk, &made.path(), &copy.original).unwrap().is_some());
     }
 
     #[test]

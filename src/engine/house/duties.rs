@@ -37,6 +37,8 @@ enum Hindrance<C: Connect> {
     Connect(Arc<Link<C>>),
     /// Something is true that changes the duty.
     Fact(Fact),
+    /// What it depends on cannot be looked at.
+    Setback(Setback),
 }
 
 impl<C: Connect> House<C> {
@@ -53,6 +55,10 @@ impl<C: Connect> House<C> {
                 }
                 Some(Hindrance::Fact(fact)) => {
                     self.pending.push((id, fact));
+                    continue;
+                }
+                Some(Hindrance::Setback(setback)) => {
+                    self.note_duty(id, setback.into());
                     continue;
                 }
                 None => {}
@@ -104,10 +110,13 @@ impl<C: Connect> House<C> {
             }
             // Without a link the intent would only make a doubt.
             Duty::Submit { .. } if !kind.link.is_up() => Some(Hindrance::Connect(kind.link.clone())),
-            Duty::Submit { check_original: true, .. } => {
-                let what = self.original_changed(exchange)?;
-                Some(Hindrance::Fact(Fact::QueryHeld { reasons: vec![HoldReason::OriginalChanged { what }] }))
-            }
+            Duty::Submit { check_original: true, .. } => match self.original_changed(exchange) {
+                Ok(None) => None,
+                Ok(Some(what)) => {
+                    Some(Hindrance::Fact(Fact::QueryHeld { reasons: vec![HoldReason::OriginalChanged { what }] }))
+                }
+                Err(setback) => Some(Hindrance::Setback(setback)),
+            },
             _ => None,
         }
     }
@@ -163,12 +172,16 @@ impl<C: Connect> House<C> {
         (since >= ATTEMPTS_MAX).then_some(exchange.attempts)
     }
 
-    pub(super) fn original_changed(&self, exchange: &Exchange) -> Option<String> {
-        let query = exchange.query()?;
-        let changed = |spool: &std::path::PathBuf| {
-            what_changed(self.site.disk.as_ref(), &spool.join(&query.spool_name), &query.original)
-        };
-        self.site.spools().iter().find_map(changed)
+    /// What changed about the claimed original since it was copied, if anything.
+    fn original_changed(&self, exchange: &Exchange) -> Result<Option<String>, Setback> {
+        let Some(query) = exchange.query() else { return Ok(None) };
+        for spool in self.site.spools() {
+            let changed = what_changed(self.site.disk.as_ref(), &spool.join(&query.spool_name), &query.original);
+            if let Some(what) = changed.map_err(|e| Setback::Disk(e).at(&spool))? {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn note_duty(&mut self, id: FileId, out: CarriedOut) {

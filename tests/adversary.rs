@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use rig::{FarPlan, Ground, Pause, in_each, payment_date, sorted_names, until};
+use rig::{Chapter, FarPlan, Ground, Pause, in_each, payment_date, record, sorted_names, until};
 use sluse::domain::exchange::Fact;
 use sluse::domain::identity::TransferId;
 use sluse::engine::control::{Answer, Request};
@@ -30,9 +30,10 @@ fn silent() -> FarPlan {
     FarPlan { faults: vec!["silent", "swallow-receipts"], ..FarPlan::default() }
 }
 
-fn assert_ends_once(ground: &Ground) {
+fn assert_ends_once(ground: &Ground, fault: &str) {
     ground.until_state(ground.municipality(), 1, "done");
     ground.assert_once(ground.municipality(), 1);
+    record(&ground.came_of(Chapter::Processes, fault));
 }
 
 fn endpoint(ground: &Ground) -> EndpointLine {
@@ -96,7 +97,7 @@ fn a_rename_that_was_done_and_answered_with_an_error_is_not_tried_again() {
     daemon.terminate();
     let _daemon = ground.start();
     ground.far_mut().open_hub(&[]);
-    assert_ends_once(&ground);
+    assert_ends_once(&ground, "a rename that was done, answered with an error, and picked up");
     assert_eq!(ground.count_of(municipality, "trigger_intended"), 1);
 }
 
@@ -169,7 +170,7 @@ fn an_inbox_folder_that_was_replaced_after_staging_gets_the_reply_all_the_same()
         let _daemon = ground.start();
 
         // Then it is staged again, and what the journal says was handed over does lie there
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("the inbox folder replaced by {by} after staging"));
         assert_eq!(ground.count_of(municipality, "hand_over_lost"), 1);
         let facts = ground.facts(municipality);
         let staged = facts.iter().rev().find_map(|fact| match fact {
@@ -202,7 +203,7 @@ fn a_reply_whose_folder_was_replaced_during_the_hand_over_waits_for_a_person() {
         assert_eq!(ground.count_of(municipality, "handed_over"), 0);
         assert_eq!(sorted_names(&ground.inbox(municipality)), Vec::<String>::new());
         ground.decide(&held, Verdict::Approve);
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, "the inbox folder replaced during the hand-over, then approved");
     });
 }
 
@@ -331,7 +332,7 @@ fn what_is_caught_half_written_in_in_is_taken_when_it_is_whole() {
         }
 
         // Then the same daemon takes them
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("receipt and metadata caught half-written, {way}"));
         until_in_is_empty(&ground);
     });
 }
@@ -370,7 +371,7 @@ fn an_error_receipt_of_another_sender_under_our_name_rejects_nothing() {
         // Then it is read, and the round goes on
         ground.until_state(municipality, 1, "receipted");
         ground.far_mut().open_hub(&[]);
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, "an error receipt of another sender under our name");
         assert_eq!(ground.count_of(municipality, "receipt_read"), 1);
     });
 }

@@ -7,7 +7,7 @@ mod rig;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rig::{Daemon, FarPlan, Ground, Pause, Plan, in_each, payment_date, until};
+use rig::{Chapter, Daemon, FarPlan, Ground, Pause, Plan, in_each, payment_date, record, until};
 use sluse::engine::decide::Verdict;
 use sluse::engine::point::KILL_VARIABLE;
 use sluse::engine::snapshot::Choice;
@@ -25,13 +25,14 @@ fn held_at(ground: &Ground, point: &'static str) -> (Daemon, rig::Held) {
 
 /// That the first round ends, and that nothing happens twice: not even after one more round, in which the hub would
 /// find whatever came late.
-fn assert_ends_once(ground: &Ground) {
+fn assert_ends_once(ground: &Ground, fault: &str) {
     let municipality = ground.municipality();
     ground.until_state(municipality, 1, "done");
     ground.assert_once(municipality, 1);
     ground.ask_for(municipality, payment_date(2));
     ground.until_state(municipality, 2, "done");
     ground.assert_once(municipality, 2);
+    record(&ground.came_of(Chapter::Processes, fault));
 }
 
 // ---- stopped ----
@@ -48,7 +49,7 @@ fn a_server_that_is_stopped_and_started_again_anywhere_only_delays_the_round() {
         daemon.until_said("far side not reachable, trying again and again");
         ground.far_mut().sshd.start_again();
 
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("a server stopped and started again at {point}"));
     });
 }
 
@@ -82,7 +83,7 @@ fn a_rename_of_a_dead_daemon_that_a_thawed_server_carries_out_or_not_is_settled_
         until("the dead daemon's session to end", || (ground.far().sshd.session_processes() == 0).then_some(()));
 
         let _daemon = ground.start();
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, "a server frozen with the trigger's rename, the daemon killed, then thawed");
     });
 }
 
@@ -99,7 +100,10 @@ fn a_daemon_that_is_started_again_before_the_server_thaws_waits_for_it() {
         assert_eq!(ground.exchanges(ground.municipality())[0].state.name(), "submitting");
         ground.far().sshd.thaw();
 
-        assert_ends_once(&ground);
+        assert_ends_once(
+            &ground,
+            "a server frozen with the trigger's rename, the daemon killed and started again, then thawed",
+        );
     });
 }
 
@@ -126,7 +130,7 @@ fn a_rename_that_comes_after_its_doubt_was_settled_finds_nothing() {
         let names = ground.far().names_in_out();
         assert!(!names.iter().any(|name| name.ends_with(".trigger")), "{names:?}");
         ground.far_mut().open_hub(&[]);
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, "a rename of a dead session that comes after its doubt was settled");
         assert_eq!(ground.count_of(municipality, "trigger_intended"), 3, "two in the first round, one in the second");
     });
 }
@@ -144,7 +148,7 @@ fn a_session_that_dies_with_the_rename_is_settled_by_the_same_daemon() {
         // It still looks only once an hour.
         daemon.terminate();
         let _daemon = ground.start();
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, "a session that dies with the trigger's rename");
     });
 }
 
@@ -159,7 +163,7 @@ fn a_server_that_freezes_for_a_moment_only_delays_the_round() {
 
     daemon.terminate();
     let _daemon = ground.start();
-    assert_ends_once(&ground);
+    assert_ends_once(&ground, "a server frozen for a moment with the trigger's rename");
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn one_frozen_endpoint_does_not_hold_the_other() {
     ground.sides[1].far.sshd.freeze();
     ground.ask_for(frozen, payment_date(1));
     held.let_go();
-    assert_ends_once(&ground);
+    assert_ends_once(&ground, "another endpoint's server frozen");
     assert_eq!(ground.count_of(frozen, "data_uploaded"), 0);
 
     ground.sides[1].far.sshd.thaw();
@@ -214,7 +218,7 @@ fn a_daemon_that_a_frozen_server_holds_stops_in_time_and_the_next_goes_on() {
         assert!(took < STOPPED_WITHIN, "{took:?}");
         sshd.thaw();
         let _daemon = ground.start();
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("SIGTERM while a frozen server holds the daemon at {point}"));
     });
 }
 
@@ -240,7 +244,7 @@ fn without_rename_the_trigger_is_written_and_the_round_ends() {
         let _daemon = ground.start();
         ground.ask_for(ground.municipality(), payment_date(1));
 
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("no rename to be had: {way}"));
         assert_eq!(ground.count_of(ground.municipality(), "rename_unavailable"), 2);
         assert_eq!(ground.count_of(ground.municipality(), "trigger_staged"), 0);
     });
@@ -267,7 +271,7 @@ fn a_written_trigger_that_the_hub_has_taken_is_found_to_be_sent() {
 
         let _daemon = ground.start();
 
-        assert_ends_once(&ground);
+        assert_ends_once(&ground, &format!("killed with a written trigger that the hub has taken, {receipts}"));
         assert_eq!(ground.count_of(municipality, "trigger_intended"), 2, "one in each round");
     });
 }
@@ -283,7 +287,7 @@ fn a_written_trigger_that_still_lies_there_whole_is_found_to_be_sent() {
     ground.until_fact(municipality, "trigger_found");
     ground.far_mut().open_hub(&[]);
 
-    assert_ends_once(&ground);
+    assert_ends_once(&ground, "killed with a written trigger that still lies there whole");
 }
 
 #[test]
@@ -360,7 +364,7 @@ fn a_server_with_another_key_gets_nothing_and_the_log_names_both_keys() {
     ground.sides[0].host_keys.extend(right);
     let _daemon = ground.start();
 
-    assert_ends_once(&ground);
+    assert_ends_once(&ground, "a server with another host key, until its pin is set");
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let folders = self.folders();
         let endpoints = self.endpoints();
         let exchanges = self.exchanges(folders.as_ref().map(|folders| folders.state.as_path()));
+        self.told_apart(endpoints.as_ref());
         Some(Settings {
             store: store?,
             folders: folders?,
@@ -172,7 +173,6 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             let exchange = self.exchange(named, state);
             exchanges.extend(name.zip(exchange));
         }
-        self.told_apart();
         (exchanges.len() == count).then_some(exchanges)
     }
 
@@ -265,20 +265,34 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         self.folders.push((path.clone(), owner));
     }
 
-    /// Complains about every two exchanges that share a municipality on one endpoint, where the later one names it.
-    fn told_apart(&mut self) {
+    /// Complains about every two exchanges that share a municipality on one endpoint, or on two that look into the
+    /// same folder, where the later one names it.
+    fn told_apart(&mut self, endpoints: Option<&BTreeMap<EndpointName, EndpointSettings>>) {
+        let place = |endpoint: &EndpointName| {
+            let of = endpoints?.get(endpoint)?;
+            Some((of.host.to_ascii_lowercase(), of.port, &of.user, &of.r#in))
+        };
+        let is_one_place = |one: &EndpointName, other: &EndpointName| {
+            one == other || place(one).is_some_and(|place_of_one| place(other) == Some(place_of_one))
+        };
         // The tables come by name; a mistake belongs to the one that was written later.
         self.served.sort_by_key(|served| served.municipalities.span().start);
         for (index, later) in self.served.iter().enumerate() {
             let (codes, span) = (later.municipalities.get_ref(), later.municipalities.span());
-            for earlier in self.served[..index].iter().filter(|earlier| earlier.endpoint == later.endpoint) {
+            for earlier in
+                self.served[..index].iter().filter(|earlier| is_one_place(&earlier.endpoint, &later.endpoint))
+            {
+                let same = match earlier.endpoint == later.endpoint {
+                    true => "endpoint",
+                    false => "server, user and folder",
+                };
                 let earlier_codes = earlier.municipalities.get_ref();
                 let shared: Vec<_> = codes.iter().copied().filter(|code| earlier_codes.contains(code)).collect();
                 if shared.is_empty() {
                     continue;
                 }
                 let message = format!(
-                    "`{}` holds {}, as in {} on the same endpoint: their replies could not be told apart, expected each \
+                    "`{}` holds {}, as in {} on the same {same}: their replies could not be told apart, expected each \
                      municipality in one exchange of an endpoint (in {})",
                     keys::MUNICIPALITIES.about.name,
                     some_of(&shared),

@@ -182,6 +182,8 @@ fn two_exchanges_of_one_endpoint_never_share_a_municipality() {
                 .replace("\"serviceplatformen\"", &format!("\"{endpoint}\""))
         };
         let endpoint = before.split_once("[endpoint.serviceplatformen]").unwrap().1;
+        let endpoint = endpoint.replace("\n#in = \"IN\"", "\nin = \"ANOTHER\"");
+        assert!(endpoint.contains("ANOTHER"));
         format!(
             "{before}\n[endpoint.other]\n{endpoint}\n[exchange.z]\n{}\n[exchange.y]\n{}\n[exchange.x]\n{}",
             one("z", first, "serviceplatformen"),
@@ -212,6 +214,11 @@ fn two_exchanges_of_one_endpoint_never_share_a_municipality() {
         ],
     );
     assert_eq!(parse(&apart).unwrap().exchanges.len(), 3);
+
+    // Two names for one place are one endpoint, however it is written
+    let alike = apart.replace("ANOTHER", "IN").replacen("sftp.serviceplatformen.dk", "SFTP.Serviceplatformen.dk", 1);
+    let told = told(&alike).join("\n");
+    assert_eq!(told.matches("on the same server, user and folder").count(), 2, "{told}");
 }
 
 #[test]

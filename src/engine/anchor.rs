@@ -48,30 +48,34 @@ pub enum AnchorTrouble {
 pub enum Standing {
     /// The journal has the anchor's entry.
     Holds,
-    /// There is a journal and no anchor, as on the first start of a version that keeps one.
-    Unanchored,
     Restored(Restored),
 }
 
-/// A journal that does not have the entry of which its anchor knows.
+/// A journal that does not have the entry of which its anchor knows, or whose anchor is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    pub anchor: AnchorLine,
+    /// None: it is gone, so nobody knows how far the journal was.
+    pub anchor: Option<AnchorLine>,
     /// Where the journal ends.
     pub found: Head,
 }
 
 impl Restored {
-    /// How many entries the journal is short of; 0: it is long enough, but another one.
+    /// How many entries the journal is short of; 0: it is long enough, but another one, or nobody knows.
     pub fn missing(&self) -> u64 {
-        self.anchor.seq.saturating_sub(self.found.seq)
+        self.anchor.map_or(0, |anchor| anchor.seq.saturating_sub(self.found.seq))
     }
 }
 
 impl Restored {
     /// What was found, without what to do.
     pub fn finding(&self) -> String {
-        let AnchorLine { seq, at, .. } = self.anchor;
+        let Some(AnchorLine { seq, at, .. }) = self.anchor else {
+            return format!(
+                "the journal has {} entries and its anchor is gone: whether the store was put back from a backup is not known",
+                self.found.seq
+            );
+        };
         let found = match self.missing() {
             0 => format!("the journal is not the one that had entry {seq} of {at}"),
             _ if self.found.seq == 0 => format!("the journal is empty, and had {seq} entries at {at}"),
@@ -122,7 +126,8 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// Takes a store and its anchor together, and compares them. Nothing is written.
+    /// Takes a store and its anchor together, and compares them. Of a journal that has no entry yet the anchor is made,
+    /// empty: from then on one that is gone was taken away, and is not only late.
     pub fn open(
         store: Box<dyn Store>,
         disk: Arc<dyn Disk>,
@@ -130,7 +135,16 @@ impl Anchored {
     ) -> Result<(Anchored, Standing), AnchorTrouble> {
         let text = match read_bounded(disk.as_ref(), &path, READ_BYTES_MAX) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && store.head().seq == 0 => {
+                let made = disk.append(&path, b"", true);
+                made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
+                String::new()
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let restored = Restored { anchor: None, found: store.head() };
+                let anchored = Anchored { store, disk, path, bytes: None, slack: Slack::default() };
+                return Ok((anchored, Standing::Restored(restored)));
+            }
             Err(reason) => return Err(AnchorTrouble::Unreadable { path, reason }),
         };
         let (lines, is_torn) = parse_all(&text);
@@ -175,11 +189,10 @@ fn is_intent(body: &Body) -> bool {
 
 fn standing(journal: &dyn Store, anchor: Option<AnchorLine>) -> Result<Standing, StoreTrouble> {
     let found = journal.head();
-    let Some(anchor) = anchor else {
-        return Ok(if found.seq == 0 { Standing::Holds } else { Standing::Unanchored });
-    };
+    // Made with the journal's first entry, and its first line was not written to its end.
+    let Some(anchor) = anchor else { return Ok(Standing::Holds) };
     let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
-    Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor, found }) })
+    Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor: Some(anchor), found }) })
 }
 
 /// The entry of this number, if the journal is long enough.
@@ -307,14 +320,17 @@ mod tests {
         let kept = std::fs::read(ground.anchor()).unwrap();
         std::fs::remove_file(ground.anchor()).unwrap();
         let (mut other, standing) = ground.open("other.db");
-        assert_eq!(standing, Standing::Unanchored);
+        let Standing::Restored(alone) = standing else {
+            panic!("a journal whose anchor is gone is not known to be the newest")
+        };
+        assert!(alone.anchor.is_none() && alone.to_string().contains("its anchor is gone"), "{alone}");
         add(&mut other, "another two");
         add(&mut other, "three");
         std::fs::write(ground.anchor(), kept).unwrap();
 
         for (name, missing) in [("backup.db", 1), ("other.db", 0), ("new.db", 2)] {
             let (store, standing) = ground.open(name);
-            let restored = Restored { anchor, found: store.head() };
+            let restored = Restored { anchor: Some(anchor), found: store.head() };
             assert_eq!((standing, restored.missing()), (Standing::Restored(restored), missing), "{name}");
             assert!(restored.to_string().ends_with(ADVICE), "{restored}");
         }
@@ -332,8 +348,7 @@ mod tests {
         for end in 0..whole.len() {
             std::fs::write(ground.anchor(), &whole[..end]).unwrap();
             let (mut store, standing) = ground.open("a.db");
-            let expected = if whole[..end].contains(&b'\n') { Standing::Holds } else { Standing::Unanchored };
-            assert_eq!(standing, expected, "{end}");
+            assert_eq!(standing, Standing::Holds, "{end}");
 
             add(&mut store, "why");
             assert_eq!(ground.lines().last().map(AnchorLine::head), Some(store.head()), "{end}");
@@ -358,9 +373,13 @@ mod tests {
     #[test]
     fn an_anchor_that_cannot_be_written_is_told_and_the_work_goes_on() {
         let ground = Ground::new();
-        let store = Box::new(SqliteStore::open(&ground.0.path().join("a.db")).unwrap());
+        let open = || Box::new(SqliteStore::open(&ground.0.path().join("a.db")).unwrap());
         let nowhere = ground.0.path().join("nowhere/journal.anchor");
-        let (mut store, _) = Anchored::open(store, Arc::new(RealDisk), nowhere.clone()).unwrap();
+        let unmade = Anchored::open(open(), Arc::new(RealDisk), nowhere.clone());
+        assert!(matches!(unmade, Err(AnchorTrouble::Unwritten { .. })), "nothing begins without an anchor");
+        std::fs::create_dir(nowhere.parent().unwrap()).unwrap();
+        let (mut store, _) = Anchored::open(open(), Arc::new(RealDisk), nowhere.clone()).unwrap();
+        std::fs::remove_dir_all(nowhere.parent().unwrap()).unwrap();
 
         add(&mut store, "one");
         let trouble = store.slack().trouble().unwrap();

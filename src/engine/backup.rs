@@ -68,6 +68,10 @@ pub struct Kept {
 pub enum BackupTrouble {
     #[error("{} is there already, and nothing is ever written over: name a folder that is new", .0.display())]
     Taken(PathBuf),
+    #[error("there is no folder {} to put it into: is its disk mounted?", .0.display())]
+    NoPlace(PathBuf),
+    #[error("{} lies in {}, which it is to be a copy of, or which others look into: name a folder elsewhere", .0.display(), .1.display())]
+    Inside(PathBuf, PathBuf),
     #[error("{0}")]
     Store(#[from] StoreTrouble),
     #[error("cannot copy {}: {reason}; what was copied so far is no backup", path.display())]
@@ -93,6 +97,18 @@ pub fn back_up(office: &Office, folder: &Path) -> Result<Manifest, BackupTrouble
     };
     if disk.device(folder).is_ok() || disk.stamp(folder).is_ok() {
         return Err(BackupTrouble::Taken(folder.to_owned()));
+    }
+    let above = folder.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
+    if disk.device(above).is_err() {
+        return Err(BackupTrouble::NoPlace(above.to_owned()));
+    }
+    let exchanges = office.settings.exchanges.values();
+    let ours =
+        exchanges.flat_map(|exchange| [&exchange.outbox, &exchange.inbox]).chain([&office.settings.folders.state]);
+    for ours in ours {
+        if folder.starts_with(ours) {
+            return Err(BackupTrouble::Inside(folder.to_owned(), ours.clone()));
+        }
     }
     // Opened first, so that a store that cannot be read leaves no folder behind.
     let reader = SqliteReader::open(&office.settings.store.path)?;

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use zeroize::Zeroizing;
 
 use crate::config::{EndpointSettings, Settings};
@@ -95,7 +95,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     })?;
     make_folders(&office)?;
     let _lock = take_lock(&office).await?;
-    let (mut store, standing) = offline::open_store(&office)?;
+    let (store, standing) = offline::open_store(&office)?;
     let book = offline::fold(&store)?;
     tell_of(&book, store.head());
 
@@ -107,11 +107,6 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     match standing {
         Standing::Holds => {}
-        Standing::Unanchored => match store.renew() {
-            Ok(()) => info!(path = %office.settings.anchor().display(), "the journal had no anchor and has one now"),
-            // What is written next says whether it is still so.
-            Err(trouble) => warn!(%trouble, "the journal has no anchor, a restored backup would not be noticed"),
-        },
         Standing::Restored(restored) => {
             let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
             ready();

@@ -135,8 +135,7 @@ impl Recovery {
         };
         let (restored, anchor) = match &self.standing {
             Standing::Holds => (None, (self.store.head().seq > 0).then(|| self.store.head().seq)),
-            Standing::Unanchored => (None, None),
-            Standing::Restored(restored) => (Some(restored.finding()), Some(restored.anchor.seq)),
+            Standing::Restored(restored) => (Some(restored.finding()), restored.anchor.map(|anchor| anchor.seq)),
         };
         Report {
             restored,
@@ -158,8 +157,8 @@ impl Recovery {
         }
         let now = self.office.surroundings.now();
         let missing = match &self.standing {
-            Standing::Restored(restored) => Some(restored.anchor.seq),
-            Standing::Holds | Standing::Unanchored => None,
+            Standing::Restored(restored) => restored.anchor.map(|anchor| anchor.seq),
+            Standing::Holds => None,
         };
         let mut ahead = Ahead { book: self.book, seq: self.store.head().seq + 1, at: now, facts: Vec::new() };
         let open: Vec<FileId> = ahead.book.open().map(|exchange| exchange.id).collect();

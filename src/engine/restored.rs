@@ -7,7 +7,7 @@ use tracing::{error, info};
 
 use super::anchor::Restored;
 use super::control::{Answer, Request};
-use super::desk::{self, Live, Office};
+use super::desk::{Live, Office};
 use super::house::Command;
 use super::snapshot::Snapshot;
 use crate::domain::exchange::Book;
@@ -20,7 +20,7 @@ pub async fn stand_by(
     mut commands: mpsc::Receiver<Command>,
     stop: &CancellationToken,
 ) {
-    error!(journal = restored.found.seq, anchor = restored.anchor.seq, "{restored}");
+    error!(journal = restored.found.seq, anchor = restored.anchor.map(|anchor| anchor.seq), "{restored}");
     loop {
         tokio::select! {
             biased;
@@ -43,7 +43,8 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
             let snapshot = office.snapshot(book, live());
             Answer::Status(Snapshot { restored: Some(restored.to_string()), ..snapshot })
         }
-        Request::Held => desk::held(book),
+        // What the journal holds for a person may have been decided since, and nothing can be decided now.
+        Request::Held => Answer::Refused { why: restored.to_string() },
         Request::Explain { what } => {
             let (mut stories, waiting) = office.stories(book, what, live());
             for story in &mut stories {

@@ -83,10 +83,10 @@ pub fn verify(settings: &Settings, anchor: Option<&Path>) -> Result<Audit, Failu
     Ok(Audit { entries, head: head.map(head_line), anchor, not_understood, flaw_count, flaws })
 }
 
-/// The anchor of the settings, if there is one.
+/// The anchor of the settings, if there is one and it has a line yet.
 fn anchor_of(settings: &Settings) -> Option<PathBuf> {
     let anchor = settings.anchor();
-    anchor.exists().then_some(anchor)
+    anchor.metadata().is_ok_and(|file| file.len() > 0).then_some(anchor)
 }
 
 fn read_anchor(path: &Path) -> Result<(Vec<AnchorLine>, bool), Failure> {
@@ -94,7 +94,7 @@ fn read_anchor(path: &Path) -> Result<(Vec<AnchorLine>, bool), Failure> {
         .map_err(|e| Failure::Usage(format!("cannot read the anchor {}: {e}", path.display())))?;
     // What is not UTF-8 is no line either.
     let (lines, torn) = parse_all(&String::from_utf8_lossy(&bytes));
-    match lines.is_empty() && torn {
+    match lines.is_empty() {
         true => Err(Failure::Usage(format!("{} is no anchor: none of its lines is one", path.display()))),
         false => Ok((lines, torn)),
     }

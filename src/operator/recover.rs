@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::cli::Recover;
 use super::held::Called;
-use super::text::{Cell, Look, Table, count, municipality, paragraph};
+use super::text::{Cell, Look, Table, municipality, paragraph};
 use super::{Failure, Found, desk, json, write_out};
 use crate::config::Settings;
 use crate::domain::identity::RemoteName;
@@ -67,10 +67,8 @@ fn shown_after(called: &Called) -> String {
 pub fn show(report: &Report, called: &Called) -> String {
     let mut shown = match &report.restored {
         Some(restored) => paragraph("", &format!("{}{}.", restored[..1].to_uppercase(), &restored[1..])),
-        None if report.anchor.is_some() => format!("The journal has what its anchor says: entry {}.\n", report.journal),
-        None => {
-            format!("The journal has {} and no anchor.\n", count(report.journal, "entry").replace("entrys", "entries"))
-        }
+        None if report.journal > 0 => format!("The journal has what its anchor says: entry {}.\n", report.journal),
+        None => "The journal has no entry yet.\n".to_owned(),
     };
     if !report.open.is_empty() {
         let mut table = Table::new(["IN THE JOURNAL", "MUNICIPALITY", "STATE", "BECOMES"]);

@@ -293,8 +293,9 @@ fn fine() -> Snapshot {
 }
 
 fn restored() -> Restored {
-    let anchor = "42 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 2026-12-01T04:31:00Z".parse();
-    Restored { anchor: anchor.unwrap(), found: Head { seq: 30, hash: ContentHash::of(b"entry 30") } }
+    let anchor: AnchorLine =
+        "42 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 2026-12-01T04:31:00Z".parse().unwrap();
+    Restored { anchor: Some(anchor), found: Head { seq: 30, hash: ContentHash::of(b"entry 30") } }
 }
 
 /// Everything that a person should see to.

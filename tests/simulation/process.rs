@@ -49,9 +49,8 @@ impl World {
         let store = planted_store(self.case.plant, SimStore::open(self.safe.clone(), Some(life.clone())));
         let book = fold(&*store as &dyn Store).expect("reading does not fail here");
         let anchor = self.settings.anchor();
-        let Ok((store, Standing::Holds | Standing::Unanchored)) = Anchored::open(store, office.disk.clone(), anchor)
-        else {
-            // It would stand by, or not start: nothing more happens in this life, and the judge sees what does not end.
+        let Ok((store, Standing::Holds)) = Anchored::open(store, office.disk.clone(), anchor) else {
+            // It does not start and is started again; or it stands by, and the judge sees what does not end.
             return Process { tasks: JoinSet::new(), sessions: Arc::default() };
         };
         let (ledger, clerk) = Ledger::anchored(store);

@@ -2,7 +2,7 @@
 //! Part files in the same folder, then the intent, then the renames: a part file that is gone was renamed, so what
 //! the benefit system has already taken is not put there again.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::{CarriedOut, Setback, Work};
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Fact, HandOverNames};
-use crate::durable::Disk;
+use crate::domain::identity::ContentHash;
+use crate::durable::{Disk, Stream};
 use crate::engine::point;
 use crate::pipeline::ChangeList;
 use crate::transport::Connect;
@@ -23,6 +24,13 @@ impl<C: Connect> Work<C> {
     pub(super) async fn stage_hand_over(&self, arrival: Arrival) -> Result<CarriedOut, Setback> {
         let (reply_name, changes_name) = names(&arrival);
         let folder = self.kind.inbox(self.exchange.route.municipality);
+        if self.lies_there(folder.join(&reply_name), &arrival).await? {
+            // Under a name with its transfer id, byte for byte: handed over before the store was put back, or by a person.
+            let inode = self.on_disk(move |disk| disk.folder_inode(&folder)).await?;
+            let staged = Fact::HandOverStaged { reply: reply_name, changes: changes_name, folder: inode };
+            let facts = vec![staged, Fact::HandOverIntended, Fact::HandedOver];
+            return Ok(CarriedOut { facts, ..CarriedOut::default() });
+        }
         if let Some(name) = self.name_taken(&folder, [&reply_name, &changes_name]).await? {
             return Ok(held(HoldReason::InboxNameTaken { name }));
         }
@@ -73,6 +81,22 @@ impl<C: Connect> Work<C> {
             }
             Err(setback) => Err(setback.at(&self.kind.settings.inbox)),
         }
+    }
+
+    /// Whether this very reply has its final name already.
+    async fn lies_there(&self, file: PathBuf, arrival: &Arrival) -> Result<bool, Setback> {
+        let (size, hash) = (arrival.size, arrival.hash);
+        self.on_disk(move |disk| match disk.stamp(&file) {
+            Ok(stamp) if stamp.size == size => {
+                let mut digest = Stream::digest_only();
+                io::copy(&mut disk.open(&file)?.take(size), &mut digest)?;
+                Ok(ContentHash::new(digest.digest()) == hash)
+            }
+            Ok(_) => Ok(false),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(false),
+            Err(e) => Err(e),
+        })
+        .await
     }
 
     async fn name_taken(&self, folder: &Path, names: [&str; 2]) -> Result<Option<String>, Setback> {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use super::{Done, House, Key};
+use crate::domain::exchange::Book;
 use crate::domain::identity::FileId;
 use crate::engine::carry_out::on_disk;
 use crate::engine::control::Answer;
@@ -23,9 +24,22 @@ pub(super) struct Batch {
     lines: Vec<RetryLine>,
 }
 
+impl Batch {
+    /// Answers, and goes on with nothing that is left.
+    fn refuse(self, book: &Book, why: &str) {
+        let Batch { answer, left, at_work, mut lines, .. } = self;
+        let refused = |id| RetryLine::of(book, id, CameTo::Refused { why: why.to_owned() });
+        let left = at_work.map(|retry| Ok(retry.of)).into_iter().chain(left);
+        lines.extend(left.map(|one| one.map_or_else(|line| line, refused)));
+        // Nobody waits any more if the person has gone.
+        let _ = answer.send(Answer::Retried { lines });
+    }
+}
+
 impl<C: Connect> House<C> {
     pub(super) fn take_retry(&mut self, ask: RetryAsk, who: String, answer: oneshot::Sender<Answer>) {
         let said = match ask.select(&self.book) {
+            _ if let Some(standstill) = &self.standstill => Answer::Refused { why: standstill.refusal() },
             Ok(left) if !left.is_empty() => {
                 let (left, lines) = (left.into(), Vec::new());
                 self.retries.push_back(Batch { ask, who, answer, left, at_work: None, lines });
@@ -59,6 +73,10 @@ impl<C: Connect> House<C> {
                     }
                 };
                 batch.lines.push(RetryLine::of(&self.book, retry.of, came_to));
+                if let Some(standstill) = &self.standstill {
+                    batch.refuse(&self.book, &standstill.refusal());
+                    return Ok(());
+                }
             }
             match batch.left.pop_front() {
                 Some(Ok(id)) => match self.site.begin_retry(&self.book, id, batch.ask.seen.as_deref()) {
@@ -83,7 +101,16 @@ impl<C: Connect> House<C> {
         Ok(())
     }
 
+    /// Nobody is left waiting, and nothing is sent later that a person has given up by then.
+    pub(super) fn refuse_retries(&mut self, why: &str) {
+        for batch in std::mem::take(&mut self.retries) {
+            batch.refuse(&self.book, why);
+        }
+    }
+
     fn bring(&mut self, retry: Retry, only_look: bool) {
+        // What was brought for one that was refused meanwhile.
+        self.brought = None;
         let site = self.site.clone();
         self.spawn(Key::Intake, async move {
             let office = site.clone();

@@ -87,6 +87,7 @@ impl<C: Connect> House<C> {
                 false => self.outcomes.push(outcome),
             }
         }
+        self.refuse_retries(&standstill.refusal());
         self.standstill = Some(standstill);
     }
 

@@ -189,7 +189,8 @@ impl Plan {
             Fact::Applied { .. } => {
                 let exchange = book.get(id).filter(|_| book.applied(id) == Some(seq));
                 let arrival = match exchange.map(|exchange| &exchange.state) {
-                    Some(State::Applied { arrival }) => Some(arrival.clone()),
+                    // On a store that was put back its hand-over is held at once.
+                    Some(State::Applied { arrival } | State::ReplyHeld { arrival, .. }) => Some(arrival.clone()),
                     _ => None,
                 };
                 return self.jobs.push(Job { seq, id, at, arrival, fact });

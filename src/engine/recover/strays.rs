@@ -129,7 +129,10 @@ impl Strays {
         if let Some(unseen) = self.unseen.first() {
             return Err(unseen.clone());
         }
-        for (id, query) in &self.queries {
+        // Those whose names are known go first, so that no other is given one of these.
+        let mut queries: Vec<_> = self.queries.iter().collect();
+        queries.sort_by_key(|(id, _)| !self.names.contains_key(id));
+        for (id, query) in queries {
             let mut began =
                 query.begin(office, &ahead.book, *id).map_err(|why| format!("query {}: {why}", short_id(*id)))?;
             for fact in &mut began {

@@ -116,8 +116,16 @@ pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
             if exchange.can_be_withdrawn() {
                 return None;
             }
-            "the store was put back from a backup, so the hub may have the query; find out, and decide: `sluse settle ID \
-             --sent`, or `sluse refuse ID`"
+            match exchange.state {
+                State::QueryHeld { .. } => {
+                    "the store was put back from a backup, so the hub may have the query; find out, and decide: `sluse \
+                     settle ID --sent`, or `sluse refuse ID`"
+                }
+                _ => {
+                    "the store was put back from a backup and the query approved all the same, so the hub may have it \
+                     already; wait for what comes of it, and look with `sluse explain ID`"
+                }
+            }
         }
         State::Submitting { .. } => {
             "its trigger is being made, so the hub may have the query; wait for what comes of it, and look with `sluse \

@@ -21,9 +21,10 @@ use sluse::engine::control::{Answer, Request};
 use sluse::engine::decide::Verdict;
 use sluse::engine::offline::fold;
 use sluse::engine::snapshot::{Choice, HeldItem};
+use sluse::store::anchor::AnchorLine;
 use sluse::store::audit::Part;
 use sluse::store::chain::Stored;
-use sluse::store::{Head, SqliteReader, SqliteStore};
+use sluse::store::{Head, Reading, SqliteReader, SqliteStore};
 use tempfile::TempDir;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/journals");
@@ -247,7 +248,9 @@ fn write_strange(store: &Path, id: FileId, strange: Strange, place: Place) -> u6
         }
     }
     // The other version has kept its own anchor, which says what its journal does.
-    let _ = std::fs::remove_file(store.with_file_name("journal.anchor"));
+    let mut last = None;
+    SqliteReader::open(store).unwrap().entries(0, &mut |entry| last = Some(AnchorLine::from(&entry))).unwrap();
+    std::fs::write(store.with_file_name("journal.anchor"), format!("{}\n", last.unwrap())).unwrap();
     entries_in(&conn, id)
 }
 

@@ -110,6 +110,10 @@ impl Person {
             (Choice::Settle, _) if self.hub.has_counted(item.id) => Some(Verdict::SettleSent),
             (Choice::Settle, _) => Some(Verdict::SettleNotSent),
             (Choice::ApproveOrRefuse, Some(reply)) if !self.hub.stands_by(&reply.file) => Some(Verdict::Refuse),
+            // It was taken for the answer to a query that UDK never had.
+            (Choice::ApproveOrRefuse, Some(_)) if item.query.is_some() && !self.hub.has_counted(item.id) => {
+                is_known.then_some(Verdict::Refuse)
+            }
             (Choice::ApproveOrRefuse, Some(_)) => Some(as_one_likes),
             (Choice::ApproveOrRefuse, None) if is_about_a_receipt(item) => match self.hub.has_counted(item.id) {
                 true => Some(Verdict::Refuse),

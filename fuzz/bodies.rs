@@ -3,6 +3,8 @@
 //! corpus (`tests/fuzz_corpus.rs`) use the same functions. Start with [`TARGETS`].
 #![allow(dead_code, reason = "each target uses its own function")]
 
+use std::sync::LazyLock;
+
 use sluse::config::{Depth, Settings};
 use sluse::domain::agreement::Agreement;
 use sluse::domain::envelope::{
@@ -35,6 +37,10 @@ pub const TARGETS: [(&str, Target); 7] = [
 /// Between a layout and a file to be read by it.
 const BETWEEN: &str = "\n====\n";
 
+/// The shipped layouts, read once: a million inputs a target.
+static QUERY_LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::shipped_query);
+static REPLY_LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::shipped_reply);
+
 /// No error of ours is longer than some lines on a screen. Characters.
 const WORDS_MAX: usize = 2_000;
 
@@ -60,24 +66,24 @@ pub fn layout(input: &[u8]) -> bool {
 
 /// A query file of municipality 0751.
 pub fn query(input: &[u8]) -> bool {
-    let layout = Layout::shipped_query();
+    let layout = &*QUERY_LAYOUT;
     let route = route();
-    let query = match read_query(&layout, "BETADM_FORESP_0751_20261201_0042.txt", input, route) {
+    let query = match read_query(layout, "BETADM_FORESP_0751_20261201_0042.txt", input, route) {
         Ok(query) => query,
         Err(unfit) => return refused(&unfit),
     };
     assert_eq!(query.municipality, route);
-    assert_eq!(wholeness(&layout, input), Wholeness::Whole);
-    let records = read(&layout, input).expect("what is a query has records");
-    assert_eq!(write(&layout, &records).as_deref(), Ok(input), "what is read is written back byte for byte");
+    assert_eq!(wholeness(layout, input), Wholeness::Whole);
+    let records = read(layout, input).expect("what is a query has records");
+    assert_eq!(write(layout, &records).as_deref(), Ok(input), "what is read is written back byte for byte");
     true
 }
 
 /// How a reply is cut into pieces (8 bytes, the pieces' lengths in turn), and a reply of municipality 0751.
 pub fn reply(input: &[u8]) -> bool {
     let Some((cuts, file)) = input.split_at_checked(8) else { return false };
-    let layout = Layout::shipped_reply();
-    let whole = read_reply(&layout, &[file]);
+    let layout = &*REPLY_LAYOUT;
+    let whole = read_reply(layout, &[file]);
     let mut pieces = Vec::new();
     let mut rest = file;
     for length in cuts.iter().cycle() {
@@ -88,15 +94,15 @@ pub fn reply(input: &[u8]) -> bool {
         pieces.push(piece);
         rest = behind;
     }
-    assert!(read_reply(&layout, &pieces) == whole, "it reads the same however it is cut");
+    assert!(read_reply(layout, &pieces) == whole, "it reads the same however it is cut");
     let (agreements, end) = match whole {
         (agreements, Ok(end)) => (agreements, end),
         (_, Err(unfit)) => return refused(&unfit),
     };
     assert_eq!(agreements.len() as u64, end.count);
     let created = end.head.date.at(12, 0, 0, 0);
-    match write_reply(&layout, &end.head, created, &agreements) {
-        Ok(written) => assert!(read_reply(&layout, &[&written]) == (agreements, Ok(end)), "it reads back"),
+    match write_reply(layout, &end.head, created, &agreements) {
+        Ok(written) => assert!(read_reply(layout, &[&written]) == (agreements, Ok(end)), "it reads back"),
         Err(trouble) => panic!("what is read cannot be written: {trouble}"),
     }
     true
@@ -293,7 +299,7 @@ pub fn names(input: &[u8]) -> bool {
         }
         Err(trouble) => assert_masked(&trouble.to_string()),
     }
-    for layout in [Layout::shipped_query(), Layout::shipped_reply()] {
+    for layout in [&*QUERY_LAYOUT, &*REPLY_LAYOUT] {
         if let Some(parts) = layout.file_name().read(text) {
             let composed = layout.file_name().compose(&parts).expect("the parts are a name's");
             assert_eq!(layout.file_name().read(composed.as_str()), Some(parts), "a name reads back");

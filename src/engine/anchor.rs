@@ -7,6 +7,7 @@
 //! other line is only written: it survives the process, and if the power goes, the anchor is a little behind its
 //! journal, which is no contradiction. A torn end is passed over.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,10 +52,10 @@ pub enum Standing {
     Restored(Restored),
 }
 
-/// A journal that does not have the entry of which its anchor knows, or whose anchor is gone.
+/// A journal that does not have the entry of which its anchor knows, or whose anchor is gone or has no line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// None: it is gone, so nobody knows how far the journal was.
+    /// None: it is gone or has no line, so nobody knows how far the journal was.
     pub anchor: Option<AnchorLine>,
     /// Where the journal ends.
     pub found: Head,
@@ -72,7 +73,7 @@ impl Restored {
     pub fn finding(&self) -> String {
         let Some(AnchorLine { seq, at, .. }) = self.anchor else {
             return format!(
-                "the journal has {} entries and its anchor is gone: whether the store was put back from a backup is not known",
+                "the journal has {} entries and its anchor is gone or empty: whether the store was put back from a backup is not known",
                 self.found.seq
             );
         };
@@ -189,10 +190,24 @@ fn is_intent(body: &Body) -> bool {
 
 fn standing(journal: &dyn Store, anchor: Option<AnchorLine>) -> Result<Standing, StoreTrouble> {
     let found = journal.head();
-    // Made with the journal's first entry, and its first line was not written to its end.
-    let Some(anchor) = anchor else { return Ok(Standing::Holds) };
+    let Some(anchor) = anchor else {
+        // It is made before the first commit, and its first line is synced after that: only between the two is it empty.
+        let is_just_begun = is_one_commit(journal)?;
+        return Ok(if is_just_begun { Standing::Holds } else { Standing::Restored(Restored { anchor: None, found }) });
+    };
     let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
     Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor: Some(anchor), found }) })
+}
+
+/// Whether the journal is empty, or was written at once: the entries of one commit are of one moment.
+fn is_one_commit(journal: &dyn Store) -> Result<bool, StoreTrouble> {
+    let mut moments = BTreeSet::new();
+    journal.entries(0, &mut |entry| {
+        if moments.len() < 2 {
+            moments.insert(entry.at);
+        }
+    })?;
+    Ok(moments.len() < 2)
 }
 
 /// The entry of this number, if the journal is long enough.
@@ -284,7 +299,8 @@ mod tests {
 
     fn add(store: &mut Anchored, reason: &str) {
         let fact = HouseFact::RegisterShownInFull { who: "uid 1000".into(), reason: reason.into(), municipality: None };
-        let (head, at) = (store.head(), "2026-12-01T03:15:00Z".parse().unwrap());
+        let head = store.head();
+        let at = format!("2026-12-01T03:{:02}:{:02}Z", 15 + head.seq / 60, head.seq % 60).parse().unwrap();
         store.append(head, at, &[Body::House(fact)]).unwrap();
     }
 
@@ -323,7 +339,7 @@ mod tests {
         let Standing::Restored(alone) = standing else {
             panic!("a journal whose anchor is gone is not known to be the newest")
         };
-        assert!(alone.anchor.is_none() && alone.to_string().contains("its anchor is gone"), "{alone}");
+        assert!(alone.anchor.is_none() && alone.to_string().contains("its anchor is gone or empty"), "{alone}");
         add(&mut other, "another two");
         add(&mut other, "three");
         std::fs::write(ground.anchor(), kept).unwrap();
@@ -345,13 +361,43 @@ mod tests {
         drop(store);
         let whole = std::fs::read(ground.anchor()).unwrap();
 
-        for end in 0..whole.len() {
+        let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+
+        for end in first..whole.len() {
             std::fs::write(ground.anchor(), &whole[..end]).unwrap();
             let (mut store, standing) = ground.open("a.db");
             assert_eq!(standing, Standing::Holds, "{end}");
 
             add(&mut store, "why");
             assert_eq!(ground.lines().last().map(AnchorLine::head), Some(store.head()), "{end}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_without_a_line_is_taken_for_a_fresh_one_only_where_the_journal_has_no_more_than_its_first_commit() {
+        // Given a journal whose first commit has two entries, and the process ended before their line was written
+        let ground = Ground::new();
+        let (mut store, _) = ground.open("a.db");
+        let fact = |why: &str| {
+            Body::House(HouseFact::StoodStill { since: "2026-12-01T03:15:00Z".parse().unwrap(), why: why.into() })
+        };
+        let at = "2026-12-01T03:14:00Z".parse().unwrap();
+        store.append(store.head(), at, &[fact("one"), fact("two")]).unwrap();
+        drop(store);
+        let line = std::fs::read(ground.anchor()).unwrap();
+        std::fs::write(ground.anchor(), "").unwrap();
+        assert_eq!(ground.open("a.db").1, Standing::Holds);
+
+        // When it went on, and its anchor is emptied or cut within its first line
+        let (mut store, _) = ground.open("a.db");
+        add(&mut store, "three");
+        drop(store);
+
+        // Then it is not known how far the journal was, and nothing is sent
+        for cut in [0, 1, line.len() - 1] {
+            std::fs::write(ground.anchor(), &line[..cut]).unwrap();
+            let (store, standing) = ground.open("a.db");
+            assert_eq!(standing, Standing::Restored(Restored { anchor: None, found: store.head() }), "{cut}");
         }
     }
 

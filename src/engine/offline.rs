@@ -69,8 +69,7 @@ pub fn answer(
 ) -> Result<(), OfflineTrouble> {
     let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
         .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
-    let _lock = StoreLock::take(&office.places.lock())?;
-    let (mut store, standing) = open_store(&office)?;
+    let (_lock, mut store, standing) = take_existing(&office)?;
     let book = fold(&store)?;
     if let Standing::Restored(restored) = &standing {
         match (restored::answer(&office, &book, restored, false, &request), request) {
@@ -170,10 +169,28 @@ fn retry(
     Ok(Answer::Retried { lines })
 }
 
-/// Opens the store together with its anchor. Only the lock's holder does.
+/// Opens the store together with its anchor, and makes one where there is none. Only the lock's holder does, and of
+/// those only the daemon: nobody may take a new store for the one that is gone.
 pub fn open_store(office: &Office) -> Result<(Anchored, Standing), OfflineTrouble> {
-    let store = Box::new(SqliteStore::open(&office.settings.store.path)?);
-    Ok(Anchored::open(store, office.disk.clone(), office.settings.anchor())?)
+    anchored(office, SqliteStore::open(&office.settings.store.path)?)
+}
+
+/// The lock, and the store that is there, together with its anchor. Errors: `Missing` where there is none.
+pub fn take_existing(office: &Office) -> Result<(StoreLock, Anchored, Standing), OfflineTrouble> {
+    let path = &office.settings.store.path;
+    // The lock first: whoever has it may be about to make the store.
+    let lock = match StoreLock::take(&office.places.lock()) {
+        Err(OfflineTrouble::Unopened { .. }) if !path.exists() => {
+            return Err(StoreTrouble::Missing { path: path.display().to_string() }.into());
+        }
+        taken => taken?,
+    };
+    let (store, standing) = anchored(office, SqliteStore::open_existing(path)?)?;
+    Ok((lock, store, standing))
+}
+
+fn anchored(office: &Office, store: SqliteStore) -> Result<(Anchored, Standing), OfflineTrouble> {
+    Ok(Anchored::open(Box::new(store), office.disk.clone(), office.settings.anchor())?)
 }
 
 /// The book that the journal gives. A story with an entry that is not understood is marked broken.

@@ -65,3 +65,40 @@ fn no_command_makes_a_store_or_says_that_all_is_well_where_there_is_none() {
     assert!(ground.command(&["audit", "verify"]).status.success());
     daemon.terminate();
 }
+
+/// The rows of the README's table of exit statuses: the status, and the commands that stand there for instance.
+fn exit_statuses(readme: &str) -> Vec<(i32, Vec<Vec<String>>)> {
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| exit status |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let commands = cells[3].split('`').filter_map(|piece| piece.strip_prefix("sluse "));
+        let commands = commands.map(|command| command.split(' ').map(str::to_owned).collect());
+        (cells[1].parse().unwrap(), commands.collect())
+    })
+    .collect()
+}
+
+#[test]
+fn every_exit_status_is_the_one_that_the_readme_names() {
+    // Given a house in which nothing has happened yet, and the README's table
+    let ground = Ground::lay(&["0101", "0751"], FarPlan::default());
+    let mut daemon = ground.start();
+    daemon.until_said("running");
+    daemon.terminate();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let table = exit_statuses(&readme);
+    assert_eq!(
+        table.iter().map(|(status, commands)| (*status, commands.len())).collect::<Vec<_>>(),
+        [(0, 4), (1, 3), (2, 4)]
+    );
+
+    // When each of its commands is called, then it ends as the table says
+    for (status, commands) in &table {
+        for arguments in commands {
+            let called = ground.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            let said = String::from_utf8_lossy(&called.stderr);
+            assert_eq!(called.status.code(), Some(*status), "{arguments:?}: {said}");
+        }
+    }
+}

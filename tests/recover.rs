@@ -144,11 +144,21 @@ fn after_a_backup_was_put_back_nothing_is_sent_or_handed_over_twice_and_the_regi
         ground.until_state(municipality, 2, "done");
         assert!(daemon.terminate().0.success());
 
+        let old_anchor = ground.path("old.anchor");
+        fs::copy(ground.path("state/journal.anchor"), &old_anchor).unwrap();
+
         // When the backup is put back, and a third query comes
         put_back(&ground, &backup, what);
         ground.ask_for(municipality, payment_date(3));
         assert_stands_by(&ground);
+        let verify = || sluse(&ground, &["audit", "verify", "--anchor", old_anchor.to_str().unwrap()]);
+        let (status, said) = verify();
+        let words = ["is not the one of this anchor", "Where a backup was put back", "recover"];
+        assert!(status == 1 && words.iter().all(|words| said.contains(words)), "{said}");
         recover(&ground);
+        let (status, said) = verify();
+        assert!(status == 1 && said.contains("somebody went on from there by"), "{said}");
+        assert!(said.lines().count() < 20, "one sentence first, not a line for each of the anchor's: {said}");
         let _daemon = started(&ground);
 
         // Then both old queries are known for sent where the archive says so, and else a person says what became of them

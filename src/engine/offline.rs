@@ -10,7 +10,7 @@ use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
 use super::restored;
-use super::retry::{CameTo, NOTHING_SELECTED, RetryAsk, RetryLine, facts, first_state};
+use super::retry::{CameTo, RetryAsk, RetryLine, facts, first_state};
 use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
 use crate::domain::exchange::Book;
@@ -90,7 +90,7 @@ pub fn answer(
         Request::Query { exchange, municipality, payment_date } => {
             each(match office.compose(&book, exchange, municipality, payment_date) {
                 Ok(path) => Answer::Composed { path: path.display().to_string() },
-                Err(why) => Answer::Refused { why },
+                Err(not) => not.into(),
             });
         }
         Request::Decide(ask) => match decide(&book, &ask, &who, office.surroundings.now()) {
@@ -136,7 +136,7 @@ fn retry(
     who: &str,
 ) -> Result<Answer, StoreTrouble> {
     let selected = match ask.select(&book) {
-        Ok(selected) if selected.is_empty() => return Ok(Answer::Mistaken { why: NOTHING_SELECTED.to_owned() }),
+        Ok(selected) if selected.is_empty() => return Ok(Answer::Retried { lines: Vec::new() }),
         Ok(selected) => selected,
         Err(not) => return Ok(Answer::Refused { why: not.to_string() }),
     };

@@ -20,9 +20,6 @@ use crate::domain::query::{Query, read_query};
 use crate::durable::read_bounded;
 use crate::outbox::QUERY_SIZE_MAX;
 
-/// What is said of a selection that selects nothing.
-pub const NOTHING_SELECTED: &str = "nothing that the hub rejected is selected by this";
-
 /// What a person wants sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryAsk {

@@ -137,6 +137,7 @@ impl Call<'_, '_> {
                         let later = self.later();
                         self.show(&format!("The query lies in the outbox: {path}\n{later}"), Found::Fine)
                     }
+                    Answer::Mistaken { why } => Err(Failure::Usage(why)),
                     _ => Err(DeskTrouble::Misplaced.into()),
                 }
             }

@@ -5,8 +5,14 @@ use super::text::{Look, Tone, municipality, paragraph};
 use crate::engine::places::short_id;
 use crate::engine::retry::{CameTo, RetryLine};
 
+/// That there is nothing to do is no fault.
+const NOTHING_SELECTED: &str = "Nothing that the hub rejected is selected by this: nothing is to be sent again.\n";
+
 /// One line for each, and how many there are of either kind.
 pub fn show(lines: &[RetryLine], only_looked: bool, look: Look) -> String {
+    if lines.is_empty() {
+        return NOTHING_SELECTED.to_owned();
+    }
     let mut shown = String::new();
     for line in lines {
         let (tone, came_to) = match &line.came_to {

@@ -311,7 +311,7 @@ fn a_payment_that_has_been_is_not_asked_about() {
 
     let refused = compose("2026-12-02").unwrap_err();
 
-    assert_eq!(refused, "2026-12-02 is past (today is 2026-12-03): UDK is asked before a payment");
+    assert_eq!(refused.to_string(), "2026-12-02 is past (today is 2026-12-03): UDK is asked before a payment");
     assert!(compose("2026-12-03").is_ok(), "today's payment may still come");
 }
 

@@ -41,7 +41,7 @@ impl<C: Connect> House<C> {
             Request::Query { exchange, municipality, payment_date } => {
                 match self.site.compose(&self.book, exchange, municipality, payment_date) {
                     Ok(path) => Answer::Composed { path: path.display().to_string() },
-                    Err(why) => Answer::Refused { why },
+                    Err(not) => not.into(),
                 }
             }
             // The one that waits gives the stories their entries, beside this loop.

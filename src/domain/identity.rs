@@ -218,7 +218,8 @@ impl TryFrom<String> for ContentHash {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let bad = || BadName { found: text.chars().take(80).collect(), expected: "a SHA-256 in hexadecimal" };
         let mut digest = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        // The library's own reading takes a sign for a digit.
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(bad());
         }
         for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
@@ -266,5 +267,6 @@ mod tests {
         assert!(hash.to_string().starts_with("ba7816bf8f01"));
         assert_eq!(ContentHash::try_from(hash.to_string()), Ok(hash));
         assert!(ContentHash::try_from("é".repeat(32)).is_err());
+        assert!(ContentHash::try_from("+1".repeat(32)).is_err());
     }
 }

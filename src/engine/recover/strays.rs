@@ -60,7 +60,7 @@ impl Strays {
         let mut strays = Strays::default();
         let spools = office.spooled_if_any();
         strays.unseen.extend(spools.unreadable.iter().map(|(folder, why)| format!("{}: {why}", folder.display())));
-        for spooled in spools.files.into_iter().filter(|spooled| book.get(spooled.id).is_none()) {
+        for spooled in spools.files.into_iter().filter(|spooled| !book.knows(spooled.id)) {
             let (id, route) = (spooled.id, spooled.route.clone());
             strays.query(id, &route).spooled = Some(spooled);
         }
@@ -75,7 +75,7 @@ impl Strays {
             let found = match parts[..] {
                 ["receipts", name] => strays.found_receipt(office, book, &file, name),
                 [exchange, code, id, "query"] => match (route(exchange, code), id.parse()) {
-                    (Some(route), Ok(id)) if book.get(id).is_none() => {
+                    (Some(route), Ok(id)) if !book.knows(id) => {
                         strays.query(id, &route).copy = Some(file.clone());
                         Ok(())
                     }

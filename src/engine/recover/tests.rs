@@ -12,6 +12,7 @@ use crate::config::{Depth, shipped};
 use crate::domain::envelope::{ReceiptOutcome, SendersFileId, TechnicalReceipt};
 use crate::domain::exchange::State;
 use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::{ContentHash, DeliveryNumber, Route, TransferId};
 use crate::domain::layout::Layout;
 use crate::domain::query::{QueryOrder, compose_query};
@@ -127,6 +128,23 @@ fn the_name_on_the_far_side_is_the_one_that_a_receipt_knows_and_no_two_queries_g
     let reasons = book.get(id(2)).unwrap().held().unwrap();
     assert_eq!(reasons[0], HoldReason::MaybeSent);
     assert!(matches!(reasons[1..], [HoldReason::SecondQuery { .. }, HoldReason::DeliveryUsed { .. }]), "{reasons:?}");
+}
+
+#[test]
+fn a_query_whose_story_is_known_but_not_understood_is_no_stray() {
+    // Given the copy and the original of a query that a newer program accepted
+    let ground = Ground::new();
+    ground.archive(1, &query(1));
+    ground.spool(1, &query(1));
+    ground.archive(2, &query(2));
+    let mut book = Book::default();
+    book.not_understood(1, id(1), NOW.parse().unwrap(), "a version of tomorrow", &Marks::default());
+
+    // When it is looked for what no journal knows
+    let strays = Strays::look(&ground.office, &book);
+
+    // Then only the other one is found
+    assert_eq!(strays.queries().iter().map(|stray| stray.id).collect::<Vec<_>>(), [id(2)]);
 }
 
 #[test]

@@ -10,7 +10,7 @@
 mod far;
 mod strays;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,7 +111,10 @@ impl Recovery {
         let lock = StoreLock::take(&office.places.lock())?;
         let (store, standing) = open_store(&office)?;
         let book = fold(&store)?;
-        let strays = Strays::look(&office, &book);
+        let mut strays = Strays::look(&office, &book);
+        if let Standing::Holds = standing {
+            strays.forget_broken_off(&office, &book);
+        }
         Ok(Recovery { office, store, standing, book, strays, far: Vec::new(), _lock: lock })
     }
 

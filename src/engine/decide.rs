@@ -83,6 +83,10 @@ fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decisio
         },
         // Giving up the wait for a reply that will not come.
         (Verdict::Refuse, State::Submitted | State::Receipted) => Fact::Declined { decision },
+        // Approved after a backup was put back: until its trigger is intended it can be stopped.
+        (Verdict::Refuse, State::Accepted | State::Uploaded { .. } | State::Staged { .. }) if exchange.is_restored => {
+            Fact::Declined { decision }
+        }
         _ if choice.is_none() => return not_now("it does not wait for a person"),
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
             Fact::Settled { sent: verdict == Verdict::SettleSent, decision }
@@ -123,7 +127,7 @@ pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
                 }
                 _ => {
                     "the store was put back from a backup and the query approved all the same, so the hub may have it \
-                     already; wait for what comes of it, and look with `sluse explain ID`"
+                     already; `sluse refuse ID` stops it from being sent (again)"
                 }
             }
         }

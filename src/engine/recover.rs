@@ -10,7 +10,7 @@
 mod far;
 mod strays;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,7 +110,10 @@ impl Recovery {
             .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
         let (lock, store, standing) = take_existing(&office)?;
         let book = fold(&store)?;
-        let strays = Strays::look(&office, &book);
+        let mut strays = Strays::look(&office, &book);
+        if let Standing::Holds = standing {
+            strays.forget_broken_off(&office, &book);
+        }
         Ok(Recovery { office, store, standing, book, strays, far: Vec::new(), _lock: lock })
     }
 

@@ -139,6 +139,9 @@ fn fetched(arrival: &Arrival) -> String {
         Belongs::Order => "It does not echo the query's delivery number, and is the first reply since".to_owned(),
         Belongs::Unasked => "No query waits for it".to_owned(),
         Belongs::Second { to } => format!("The query that it answers, exchange {to}, already has a reply"),
+        Belongs::GivenUp { of } => {
+            format!("The wait for the reply of exchange {of} was given up, and this is that reply or may be it")
+        }
         Belongs::ReusedTransfer { of } => format!("Exchange {of} had the same transfer id with other bytes"),
     };
     format!(

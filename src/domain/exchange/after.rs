@@ -115,7 +115,7 @@ impl Exchange {
             (State::ReceiptHeld { errors }, Fact::Approved { .. }) => State::Rejecting { errors: errors.clone() },
             (State::ReceiptHeld { .. }, Fact::Declined { .. }) => self.while_waiting(),
 
-            (state, Fact::ReplyFetched(arrival)) if state.awaits_reply() => {
+            (_, Fact::ReplyFetched(arrival)) if self.awaits_reply() => {
                 State::Replied { arrival: arrival.clone(), approved: None }
             }
             // Also held anew, where the register moved on while a person had not decided.
@@ -177,6 +177,12 @@ impl Exchange {
                 }
             }
             (State::QueryHeld { .. }, Fact::Declined { decision }) => {
+                State::Refusing { why: format!("refused by {}: {}", decision.who, decision.reason) }
+            }
+            // Approved after a backup was put back, and thought better of: until the intent it can be stopped.
+            (State::Accepted | State::Uploaded { .. } | State::Staged { .. }, Fact::Declined { decision })
+                if self.is_restored =>
+            {
                 State::Refusing { why: format!("refused by {}: {}", decision.who, decision.reason) }
             }
             // Given up waiting: what the hub has, it has, so the query still counts.
@@ -244,6 +250,10 @@ impl Exchange {
                 Ok(State::ReceiptHeld { errors: errors.clone() })
             }
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::Receipted),
+            // Another trigger would be a second query.
+            State::Accepted | State::Uploaded { .. } | State::Staged { .. } if self.may_be_there_before_intent() => {
+                Ok(State::Receipted)
+            }
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
                 Err(Impossible { fact: "a success receipt".into(), state: self.state.name().into() })
             }
@@ -258,6 +268,9 @@ impl Exchange {
             State::Submitted if !self.may_have_sent_twice() => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
+            State::Accepted | State::Uploaded { .. } | State::Staged { .. } if self.is_restored => {
+                Ok(State::ReceiptHeld { errors })
+            }
             // After doubt it is about the second copy; otherwise the hub contradicts itself.
             State::Receipted if !self.may_have_sent_twice() => Ok(State::ReceiptHeld { errors }),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
@@ -313,7 +326,7 @@ impl Exchange {
             // It is the first that is known of the trigger.
             Fact::Settled { sent: true, .. } if self.submitted_at.is_none() => self.submitted_at = Some(at),
             Fact::ReceiptRead { transfer, name, hash, outcome } => {
-                if self.is_restored {
+                if self.is_restored || self.attempts > 0 {
                     self.submitted_at.get_or_insert(at);
                 }
                 self.receipts.push(ReadReceipt {
@@ -324,7 +337,7 @@ impl Exchange {
                 });
             }
             Fact::ReplyFetched(arrival) => {
-                if self.is_restored {
+                if self.is_restored || self.attempts > 0 {
                     self.submitted_at.get_or_insert(at);
                 }
                 self.arrivals.push(arrival.clone());

@@ -352,6 +352,29 @@ impl Exchange {
         is_before_intent && !self.is_restored
     }
 
+    /// Whether the hub may have its query although the trigger is yet to be intended, or to be intended again: it was sent
+    /// since a backup that was put back, or by an attempt that was taken for failed. A receipt or a reply proves it.
+    pub fn may_be_there_before_intent(&self) -> bool {
+        let is_on_its_way = matches!(self.state, State::Accepted | State::Uploaded { .. } | State::Staged { .. });
+        is_on_its_way && (self.is_restored || self.attempts > 0)
+    }
+
+    /// Whether a reply that echoes its query's delivery number belongs to it.
+    pub fn awaits_reply(&self) -> bool {
+        self.state.awaits_reply() || self.may_be_there_before_intent()
+    }
+
+    /// Whether a person gave up the wait for its reply, and none has come for it.
+    pub fn is_given_up(&self) -> bool {
+        let is_over = matches!(self.state, State::CommandRan | State::Done { .. });
+        is_over && self.query().is_some() && self.arrivals.is_empty()
+    }
+
+    /// Whether it came to nothing, or seemed to, and the hub has said or may say the contrary.
+    fn has_come_back(&self) -> bool {
+        self.is_live_query() && (self.is_refused() || matches!(self.state, State::ReceiptHeld { .. }))
+    }
+
     /// Whether its query came to nothing for good, so that it may be sent again as a new exchange.
     pub fn can_be_retried(&self) -> bool {
         self.state.is_final() && self.query().is_some() && !self.is_live_query()

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::change::ChangeSummary;
+use crate::domain::exchange::fact::Decision;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::Unread;
 use crate::domain::exchange::{Exchange, Fact, State};
@@ -229,6 +230,9 @@ pub struct StoryEntry {
     pub at: Moment,
     /// None: written by another version, not understood by this one.
     pub fact: Option<Fact>,
+    /// Who recovered the store, and why, where this was written by that and not when it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Decision>,
 }
 
 impl HeldItem {
@@ -277,7 +281,7 @@ impl HeldItem {
 
 /// The state's name as people see it: whose journal cannot be followed is held, wherever it stood.
 pub fn shown_state(exchange: &Exchange, is_broken: bool) -> &'static str {
-    if is_broken { HELD } else { exchange.state.name() }
+    if is_broken { HELD } else { exchange.state_name() }
 }
 
 /// What people see of a story that waits for a person.

@@ -251,7 +251,7 @@ fn labelled(name: &str, text: &str) -> String {
 
 /// `2026-12-01 16:15`, and whether it has passed.
 pub fn deadline(by: Moment, overdue: bool) -> String {
-    format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why nothing came" } else { "" })
+    format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why it has not come" } else { "" })
 }
 
 fn endpoints(endpoints: &[EndpointLine], look: Look) -> String {

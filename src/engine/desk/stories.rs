@@ -2,16 +2,18 @@
 
 use super::routes::refused_name_and_reason;
 use super::{Live, Office};
+use crate::domain::exchange::fact::Decision;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::{Marks, Unread};
 use crate::domain::exchange::{Book, Exchange};
+use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
 use crate::engine::decide::{register_head, why_not_withdrawn};
 use crate::engine::retry::may_be_retried;
 use crate::engine::snapshot::{ExchangeLine, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen};
 use crate::outbox::{Waiting, printable};
-use crate::store::{Body, Reading, StoreTrouble};
+use crate::store::{Body, HouseFact, Reading, StoreTrouble};
 
 impl Office {
     /// The stories that a person may mean, without their entries, oldest first: of a municipality all that are open,
@@ -157,7 +159,7 @@ fn other_query(book: &Book, exchange: &Exchange) -> Option<OtherQuery> {
     let other = book.get(exchange.held()?.into_iter().find_map(second)?)?;
     let payment_date = other.query()?.payment_date;
     let is_same_date = exchange.query().is_some_and(|query| query.payment_date == payment_date);
-    Some(OtherQuery { id: other.id, state: other.state.name().to_owned(), payment_date, is_same_date })
+    Some(OtherQuery { id: other.id, state: other.state_name().to_owned(), payment_date, is_same_date })
 }
 
 /// Gives stories their entries, from the journal alone.
@@ -166,14 +168,22 @@ pub fn tell_stories(
     waiting: Vec<Waiting>,
     journal: &dyn Reading,
 ) -> Result<Answer, StoreTrouble> {
+    // What a recovery finds is written in one transaction behind it, all at its own moment.
+    let mut recovery: Option<(Moment, Decision)> = None;
     journal.entries(0, &mut |entry| {
         let (id, fact) = match entry.body {
             Body::Exchange { id, fact } => (id, Some(fact)),
             Body::NotUnderstood { id: Some(id), .. } => (id, None),
+            Body::House(HouseFact::Recovered { who, reason, .. }) => {
+                recovery = Some((entry.at, Decision { who, reason }));
+                return;
+            }
             Body::NotUnderstood { id: None, .. } | Body::House(_) => return,
         };
+        recovery = recovery.take().filter(|(at, _)| *at == entry.at);
         if let Some(story) = stories.iter_mut().find(|story| story.id == id) {
-            story.entries.push(StoryEntry { seq: entry.seq, at: entry.at, fact });
+            let recovered = recovery.as_ref().map(|(_, decision)| decision.clone());
+            story.entries.push(StoryEntry { seq: entry.seq, at: entry.at, fact, recovered });
         }
     })?;
     Ok(Answer::Explained { stories, waiting })

@@ -157,7 +157,7 @@ impl<C: Connect> House<C> {
                 self.outcomes.push(outcome);
                 continue;
             }
-            let (state, next) = (exchange.state.name().to_owned(), exchange.next_step());
+            let (state, next) = (exchange.state_name().to_owned(), exchange.next_step());
             let _ = outcome.answer.send(Answer::Decided { id: outcome.id, state, next });
         }
     }

@@ -185,6 +185,8 @@ pub struct OtherQuery {
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
     ApproveOrRefuse,
+    /// It may have been sent before the store was put back: send it (again), refuse it, or say that it was sent.
+    SendOrSettle,
     /// What is unfit cannot be approved.
     RefuseOnly,
     /// In doubt: sent, or not sent.
@@ -240,6 +242,7 @@ impl HeldItem {
     pub fn of(exchange: &Exchange, broken: Option<&str>, register_head: u64) -> Option<HeldItem> {
         let (reasons, choice) = match (broken, exchange.held(), &exchange.state) {
             (Some(what), _, _) => (vec![HoldReason::Impossible { what: what.to_owned() }], Choice::Nothing),
+            (None, Some(reasons), _) if reasons.contains(&HoldReason::MaybeSent) => (reasons, Choice::SendOrSettle),
             (None, Some(reasons), _) if reasons.iter().all(HoldReason::can_be_approved) => {
                 (reasons, Choice::ApproveOrRefuse)
             }

@@ -203,6 +203,7 @@ fn held_items() -> Vec<HeldItem> {
             choice: Choice::Settle,
             ..bare.clone()
         },
+        HeldItem { reasons: vec![HoldReason::MaybeSent.to_string()], choice: Choice::SendOrSettle, ..bare.clone() },
         HeldItem {
             reasons: vec![HoldReason::UnfitReply { finding: "record 5: no end record".into() }.to_string()],
             choice: Choice::RefuseOnly,
@@ -609,7 +610,11 @@ fn a_retry_says_of_each_exchange_what_it_came_to_and_exits_with_1_if_any_was_ref
     let done = [retry_line(ID, by), retry_line(OTHER, CameTo::Refused { why }), unknown];
     let looked = [retry_line(ID, CameTo::Possible { state: "held".into() })];
 
-    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&looked, true, Look::PLAIN);
+    let by_held =
+        CameTo::Retried { by: id(OTHER), state: "held".into(), next: "a person approves or refuses it".into() };
+    let held = [retry_line(ID, by_held)];
+    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&held, false, Look::PLAIN);
+    let shown = shown + "\n" + &retry::show(&looked, true, Look::PLAIN);
 
     is_transcript("retry.txt", &shown);
     assert_eq!(

@@ -11,7 +11,9 @@ use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
 use crate::engine::decide::{register_head, why_not_withdrawn};
 use crate::engine::retry::may_be_retried;
-use crate::engine::snapshot::{ExchangeLine, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen};
+use crate::engine::snapshot::{
+    ExchangeLine, Halt, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen,
+};
 use crate::outbox::{Waiting, printable};
 use crate::store::{Body, HouseFact, Reading, StoreTrouble};
 
@@ -25,7 +27,8 @@ impl Office {
             Err(_) => {
                 let (name, shown) = names(what);
                 let is_meant = |waiting: &Waiting| waiting.name == name || waiting.name == shown;
-                (going_by(book, what), live.outbox.iter().filter(|waiting| is_meant(waiting)).cloned().collect())
+                let waiting = live.outbox.iter().filter(|waiting| is_meant(waiting)).cloned();
+                (going_by(book, what), waiting.map(|waiting| self.with_what_keeps(waiting, &live)).collect())
             }
         };
         found.sort_by_key(|exchange| (exchange.begun, exchange.id));
@@ -61,7 +64,20 @@ impl Office {
         }
     }
 
-    /// What keeps this exchange from its next step: a setback of its own, or its endpoint's trouble.
+    /// A file in an outbox, and why it is not claimed even when it is whole.
+    fn with_what_keeps(&self, waiting: Waiting, live: &Live) -> Waiting {
+        let keeps = |halt: &&Halt| {
+            let of = halt.exchange.as_ref().and_then(|exchange| self.settings.exchanges.get(exchange));
+            let is_of = |code| of.is_none_or(|settings| settings.municipalities.contains(&code));
+            waiting.municipality.is_none_or(is_of)
+        };
+        match live.keeping_claims.iter().find(keeps) {
+            Some(halt) => Waiting { why: format!("{}; not yet: {}", waiting.why, halt.what), ..waiting },
+            None => waiting,
+        }
+    }
+
+    /// What keeps this exchange from its next step: a setback of its own, the store, or its endpoint's trouble.
     fn trouble(&self, exchange: &Exchange, live: &Live) -> Option<String> {
         if exchange.state.is_final() {
             return None;
@@ -72,7 +88,7 @@ impl Office {
             let trouble = endpoint.trouble.as_ref()?;
             Some(format!("endpoint {}: {trouble}", endpoint.name))
         };
-        live.troubles.get(&exchange.id).cloned().or_else(of_endpoint)
+        live.troubles.get(&exchange.id).cloned().or_else(|| live.standstill.clone()).or_else(of_endpoint)
     }
 }
 

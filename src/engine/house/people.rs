@@ -89,6 +89,8 @@ impl<C: Connect> House<C> {
             outbox: self.waiting(),
             troubles,
             halts: self.halts(),
+            keeping_claims: self.keeping_claims(),
+            standstill: self.standstill.as_ref().map(|standstill| standstill.halt().what),
         }
     }
 

@@ -77,6 +77,7 @@ impl Restored {
                 self.found.seq
             );
         };
+        let at = format!("{} Danish time", at.in_copenhagen().strftime("%Y-%m-%d %H:%M:%S"));
         let found = match self.missing() {
             0 => format!("the journal is not the one that had entry {seq} of {at}"),
             _ if self.found.seq == 0 => format!("the journal is empty, and had {seq} entries at {at}"),

@@ -97,7 +97,7 @@ fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decisio
         (Verdict::SettleSent | Verdict::SettleNotSent, _) => return not_now("only what is in doubt is settled"),
         (_, State::InDoubt { .. }) => return not_now("settle it: `sluse settle ID --sent` or `--not-sent`"),
         (Verdict::Refuse, _) => Fact::Declined { decision },
-        (Verdict::Approve, _) if choice != Some(Choice::ApproveOrRefuse) => {
+        (Verdict::Approve, _) if !matches!(choice, Some(Choice::ApproveOrRefuse | Choice::SendOrSettle)) => {
             return not_now("what is unfit cannot be approved; refuse it, or have a fit one sent");
         }
         (Verdict::Approve, State::ReplyHeld { arrival, reasons, register_head: held_on, .. }) => {

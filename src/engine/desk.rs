@@ -55,6 +55,9 @@ pub struct Live {
     pub outbox: Vec<Waiting>,
     pub troubles: BTreeMap<FileId, String>,
     pub halts: Vec<Halt>,
+    /// Those that keep files in the outboxes, and why nothing at all is begun, if nothing is.
+    pub keeping_claims: Vec<Halt>,
+    pub standstill: Option<String>,
 }
 
 impl Office {

@@ -100,7 +100,7 @@ pub fn answer(
                 store.append(head, now, &[Body::Exchange { id, fact }])?;
                 let book = fold(&store)?;
                 if let Some(exchange) = book.get(id) {
-                    let (state, next) = (exchange.state.name().to_owned(), exchange.next_step());
+                    let (state, next) = (exchange.state_name().to_owned(), exchange.next_step());
                     each(Answer::Decided { id, state, next });
                 }
             }

@@ -32,6 +32,7 @@ use crate::outbox::Waiting;
 use crate::store::Head;
 use crate::store::anchor::AnchorLine;
 use crate::store::audit::{Flaw, Part, Recovery};
+use sentence::Around;
 
 const ID: &str = "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6";
 const OTHER: &str = "77aa0c11-0000-4000-8000-000000000001";
@@ -202,6 +203,7 @@ fn held_items() -> Vec<HeldItem> {
             choice: Choice::Settle,
             ..bare.clone()
         },
+        HeldItem { reasons: vec![HoldReason::MaybeSent.to_string()], choice: Choice::SendOrSettle, ..bare.clone() },
         HeldItem {
             reasons: vec![HoldReason::UnfitReply { finding: "record 5: no end record".into() }.to_string()],
             choice: Choice::RefuseOnly,
@@ -222,6 +224,7 @@ fn story() -> Story {
         seq: i as u64 + 100,
         at: first.plus(std::time::Duration::from_secs(7 * i as u64)),
         fact,
+        recovered: None,
     };
     Story {
         id: id(ID),
@@ -544,7 +547,8 @@ fn explain_tells_every_fact_in_a_sentence() {
     // Rejected, and the exchange by which it is sent again, while it can still be taken back.
     let Some(Fact::Accepted(query)) = every_fact().into_iter().next() else { panic!("the first fact is a query") };
     let of_that = Accepted { retry_of: Some(id(ID)), ..query };
-    let entry = StoryEntry { seq: 130, at: at("2026-12-01T09:15:00Z"), fact: Some(Fact::Accepted(of_that)) };
+    let entry =
+        StoryEntry { seq: 130, at: at("2026-12-01T09:15:00Z"), fact: Some(Fact::Accepted(of_that)), recovered: None };
     let rejected = Story {
         held: None,
         state: "rejected".into(),
@@ -564,7 +568,7 @@ fn explain_tells_every_fact_in_a_sentence() {
     };
     is_transcript("explain-offers.txt", &explain::show(&[rejected, again], Look::PLAIN, &called()));
     for fact in every_fact() {
-        let sentence = sentence::of(&fact, None);
+        let sentence = sentence::of(&fact, Around::default());
         assert!(sentence.starts_with(|c: char| c.is_uppercase() || sentence.starts_with("notes")), "{sentence}");
         assert!(sentence.ends_with(['.', '”']) && !sentence.contains(".."), "{sentence}");
     }
@@ -606,7 +610,11 @@ fn a_retry_says_of_each_exchange_what_it_came_to_and_exits_with_1_if_any_was_ref
     let done = [retry_line(ID, by), retry_line(OTHER, CameTo::Refused { why }), unknown];
     let looked = [retry_line(ID, CameTo::Possible { state: "held".into() })];
 
-    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&looked, true, Look::PLAIN);
+    let by_held =
+        CameTo::Retried { by: id(OTHER), state: "held".into(), next: "a person approves or refuses it".into() };
+    let held = [retry_line(ID, by_held)];
+    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&held, false, Look::PLAIN);
+    let shown = shown + "\n" + &retry::show(&looked, true, Look::PLAIN);
 
     is_transcript("retry.txt", &shown);
     assert_eq!(
@@ -734,16 +742,6 @@ fn every_exchange_of_a_municipality_is_listed_in_one_line() {
     is_transcript("explain-all.txt", &shown);
     assert_eq!(status, 0);
     assert_eq!(run("sluse explain q.txt --all", refuse).1, 2);
-}
-
-#[test]
-fn what_was_set_aside_is_called_what_it_was() {
-    let facts = every_fact();
-    let told = |name: &str| sentence::of(&Fact::SetAside, facts.iter().find(|fact| fact.name() == name));
-
-    assert!(told("unfit").starts_with("The file lies in refused/"));
-    assert!(told("accepted").starts_with("The query lies in refused/"));
-    assert!(told("reply_fetched").starts_with("The reply is off the far side"));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use super::fact::{Arrival, Fact, TriggerWay};
 use super::hold::HoldReason;
-use super::{Approval, Exchange, HandOverNames, Impossible, Origin, ReadReceipt, State, TriggerPlan};
+use super::{
+    Approval, Declined, Exchange, GivenUp, HandOverNames, Impossible, Origin, ReadReceipt, State, TriggerPlan,
+};
 use crate::domain::envelope::{ReceiptError, ReceiptOutcome};
 use crate::domain::identity::{FileId, Route};
 use crate::domain::moment::Moment;
@@ -49,6 +51,7 @@ impl Exchange {
             waived: Vec::new(),
             retried_by: Vec::new(),
             is_restored: false,
+            declined: None,
         }
     }
 
@@ -303,6 +306,16 @@ impl Exchange {
         }
     }
 
+    /// What a person gives up who refuses it now. None: it is refused itself, or it is the hub's error receipt.
+    pub fn gives_up(&self) -> Option<GivenUp> {
+        match &self.state {
+            State::Submitted | State::Receipted => Some(GivenUp::Wait),
+            State::ReplyHeld { .. } if self.state.is_held_before_hand_over() => Some(GivenUp::HandOver),
+            State::ReplyHeld { arrival, .. } => Some(GivenUp::Reply(arrival.name.clone())),
+            _ => None,
+        }
+    }
+
     fn gather(&mut self, at: Moment, fact: &Fact) {
         match fact {
             Fact::DataUploaded => self.touched_out = true,
@@ -341,6 +354,10 @@ impl Exchange {
                     self.submitted_at.get_or_insert(at);
                 }
                 self.arrivals.push(arrival.clone());
+                self.declined = None;
+            }
+            Fact::Declined { decision } => {
+                self.declined = self.gives_up().map(|what| Declined { what, decision: decision.clone() });
             }
             Fact::Approved { .. } => self.waived.extend(self.held().into_iter().flatten()),
             Fact::Retried { by, .. } => self.retried_by.push(*by),
@@ -353,7 +370,6 @@ impl Exchange {
             | Fact::Settled { .. }
             | Fact::Withdrawn { .. }
             | Fact::ReplyHeld { .. }
-            | Fact::Declined { .. }
             | Fact::Applied { .. }
             | Fact::HandOverStaged { .. }
             | Fact::HandOverLost
@@ -379,7 +395,7 @@ fn maybe_handed_over(arrival: &Arrival) -> State {
 /// Tells a reply that the register already holds from one that it does not: only the former is held for this.
 impl State {
     /// Applied already, and held because it cannot be handed over.
-    fn is_held_before_hand_over(&self) -> bool {
+    pub fn is_held_before_hand_over(&self) -> bool {
         matches!(self, State::ReplyHeld { reasons, .. } if reasons.iter().any(HoldReason::is_about_the_hand_over))
     }
 }

@@ -252,7 +252,7 @@ impl Exchange {
             State::Rejecting { errors } | State::Rejected { errors } => {
                 Ok(State::ReceiptHeld { errors: errors.clone() })
             }
-            State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::Receipted),
+            State::QueryHeld { .. } if self.awaits_reply() => Ok(State::Receipted),
             // Another trigger would be a second query.
             State::Accepted | State::Uploaded { .. } | State::Staged { .. } if self.may_be_there_before_intent() => {
                 Ok(State::Receipted)
@@ -271,7 +271,7 @@ impl Exchange {
             State::Submitted if !self.may_have_sent_twice() => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
-            State::Accepted | State::Uploaded { .. } | State::Staged { .. } if self.is_restored => {
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } if self.is_restored => {
                 Ok(State::ReceiptHeld { errors })
             }
             // After doubt it is about the second copy; otherwise the hub contradicts itself.

@@ -366,18 +366,20 @@ impl Exchange {
 
     /// Before the trigger's intent the hub cannot have the query, unless it was sent since a backup that was put back.
     pub fn can_be_withdrawn(&self) -> bool {
-        let is_before_intent = matches!(
-            self.state,
-            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
-        );
-        is_before_intent && !self.is_restored
+        self.is_before_intent() && !self.is_restored
     }
 
     /// Whether the hub may have its query although the trigger is yet to be intended, or to be intended again: it was sent
     /// since a backup that was put back, or by an attempt that was taken for failed. A receipt or a reply proves it.
     pub fn may_be_there_before_intent(&self) -> bool {
-        let is_on_its_way = matches!(self.state, State::Accepted | State::Uploaded { .. } | State::Staged { .. });
-        is_on_its_way && (self.is_restored || self.attempts > 0)
+        self.is_before_intent() && (self.is_restored || self.attempts > 0)
+    }
+
+    fn is_before_intent(&self) -> bool {
+        matches!(
+            self.state,
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
+        )
     }
 
     /// Whether a reply that echoes its query's delivery number belongs to it.

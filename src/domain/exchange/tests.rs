@@ -811,6 +811,18 @@ fn a_late_reply_of_a_query_whose_wait_was_given_up_is_not_the_next_querys() {
 }
 
 #[test]
+fn a_success_receipt_stops_a_query_that_is_held_after_an_attempt_whatever_holds_it() {
+    let held = Fact::QueryHeld { reasons: vec![HoldReason::ManyAttempts { attempts: 10 }] };
+
+    let before_any = story(std::slice::from_ref(&held));
+    let after_one = story(&[Fact::DataUploaded, staged(), intended(), not_made(), held]);
+
+    assert!(before_any.after(at(20), &success()).is_err(), "no trigger was ever asked for");
+    assert_eq!(after_one.after(at(20), &success()).unwrap().state, State::Receipted);
+    assert!(after_one.awaits_reply(), "a reply would prove it, too");
+}
+
+#[test]
 fn an_exchange_with_an_impossible_fact_is_broken_and_the_others_go_on() {
     let mut book = book(&[(1, query(42, submitted())), (2, query(43, submitted()))]);
 

@@ -7,7 +7,6 @@
 //! other line is only written: it survives the process, and if the power goes, the anchor is a little behind its
 //! journal, which is no contradiction. A torn end is passed over.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
 use crate::domain::moment::Moment;
 use crate::durable::{Disk, read_bounded};
-use crate::store::anchor::{AnchorLine, parse_all};
+use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
 use crate::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
 
 /// From this size on only the last line is kept: some thousand lines, so that a new file is made rarely.
@@ -128,30 +127,33 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// Takes a store and its anchor together, and compares them. Of a journal that has no entry yet the anchor is made,
-    /// empty: from then on one that is gone was taken away, and is not only late.
+    /// Takes a store and its anchor together, and compares them. The anchor is made before its journal has an entry: one
+    /// that is gone or was emptied after that does not say how far the journal was.
     pub fn open(
         store: Box<dyn Store>,
         disk: Arc<dyn Disk>,
         path: PathBuf,
     ) -> Result<(Anchored, Standing), AnchorTrouble> {
+        let found = store.head();
         let text = match read_bounded(disk.as_ref(), &path, READ_BYTES_MAX) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && store.head().seq == 0 => {
-                let made = disk.append(&path, b"", true);
-                made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
-                String::new()
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let restored = Restored { anchor: None, found: store.head() };
-                let anchored = Anchored { store, disk, path, bytes: None, slack: Slack::default() };
-                return Ok((anchored, Standing::Restored(restored)));
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(reason) => return Err(AnchorTrouble::Unreadable { path, reason }),
         };
         let (lines, is_torn) = parse_all(&text);
-        let standing = standing(store.as_ref(), lines.last().copied())?;
-        let bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
+        let mut bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
+        let standing = match lines.last() {
+            Some(anchor) => standing(store.as_ref(), *anchor)?,
+            None if found.seq == 0 => {
+                let made = disk.replace(&path, BEGINNING.as_bytes());
+                made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
+                bytes = Some(BEGINNING.len() as u64);
+                Standing::Holds
+            }
+            // The first line was not written, or half of it.
+            None if text.starts_with(BEGINNING) => Standing::Holds,
+            None => Standing::Restored(Restored { anchor: None, found }),
+        };
         Ok((Anchored { store, disk, path, bytes, slack: Slack::default() }, standing))
     }
 
@@ -189,26 +191,10 @@ fn is_intent(body: &Body) -> bool {
     matches!(body, Body::Exchange { fact: Fact::TriggerIntended { .. } | Fact::HandOverIntended, .. })
 }
 
-fn standing(journal: &dyn Store, anchor: Option<AnchorLine>) -> Result<Standing, StoreTrouble> {
-    let found = journal.head();
-    let Some(anchor) = anchor else {
-        // It is made before the first commit, and its first line is synced after that: only between the two is it empty.
-        let is_just_begun = is_one_commit(journal)?;
-        return Ok(if is_just_begun { Standing::Holds } else { Standing::Restored(Restored { anchor: None, found }) });
-    };
+fn standing(journal: &dyn Store, anchor: AnchorLine) -> Result<Standing, StoreTrouble> {
     let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
-    Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor: Some(anchor), found }) })
-}
-
-/// Whether the journal is empty, or was written at once: the entries of one commit are of one moment.
-fn is_one_commit(journal: &dyn Store) -> Result<bool, StoreTrouble> {
-    let mut moments = BTreeSet::new();
-    journal.entries(0, &mut |entry| {
-        if moments.len() < 2 {
-            moments.insert(entry.at);
-        }
-    })?;
-    Ok(moments.len() < 2)
+    let restored = Restored { anchor: Some(anchor), found: journal.head() };
+    Ok(if has_it { Standing::Holds } else { Standing::Restored(restored) })
 }
 
 /// The entry of this number, if the journal is long enough.
@@ -362,9 +348,7 @@ mod tests {
         drop(store);
         let whole = std::fs::read(ground.anchor()).unwrap();
 
-        let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-
-        for end in first..whole.len() {
+        for end in BEGINNING.len()..whole.len() {
             std::fs::write(ground.anchor(), &whole[..end]).unwrap();
             let (mut store, standing) = ground.open("a.db");
             assert_eq!(standing, Standing::Holds, "{end}");
@@ -375,30 +359,21 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_without_a_line_is_taken_for_a_fresh_one_only_where_the_journal_has_no_more_than_its_first_commit() {
-        // Given a journal whose first commit has two entries, and the process ended before their line was written
+    fn an_anchor_that_was_emptied_is_not_taken_for_one_whose_first_line_was_not_written() {
+        // Given a journal of two commits
         let ground = Ground::new();
         let (mut store, _) = ground.open("a.db");
-        let fact = |why: &str| {
-            Body::House(HouseFact::StoodStill { since: "2026-12-01T03:15:00Z".parse().unwrap(), why: why.into() })
-        };
-        let at = "2026-12-01T03:14:00Z".parse().unwrap();
-        store.append(store.head(), at, &[fact("one"), fact("two")]).unwrap();
+        (0..2).for_each(|_| add(&mut store, "why"));
         drop(store);
-        let line = std::fs::read(ground.anchor()).unwrap();
-        std::fs::write(ground.anchor(), "").unwrap();
-        assert_eq!(ground.open("a.db").1, Standing::Holds);
+        let whole = std::fs::read(ground.anchor()).unwrap();
 
-        // When it went on, and its anchor is emptied or cut within its first line
-        let (mut store, _) = ground.open("a.db");
-        add(&mut store, "three");
-        drop(store);
-
-        // Then it is not known how far the journal was, and nothing is sent
-        for cut in [0, 1, line.len() - 1] {
-            std::fs::write(ground.anchor(), &line[..cut]).unwrap();
+        for cut in 0..BEGINNING.len() + 9 {
+            std::fs::write(ground.anchor(), &whole[..cut]).unwrap();
             let (store, standing) = ground.open("a.db");
-            assert_eq!(standing, Standing::Restored(Restored { anchor: None, found: store.head() }), "{cut}");
+
+            // Then a process that ended, or a disk that was full, before the first line is one thing, a cut another
+            let restored = Standing::Restored(Restored { anchor: None, found: store.head() });
+            assert_eq!(standing, if cut < BEGINNING.len() { restored } else { Standing::Holds }, "{cut}");
         }
     }
 
@@ -407,7 +382,7 @@ mod tests {
         let ground = Ground::new();
         let (mut store, _) = ground.open("a.db");
         add(&mut store, "why");
-        let line = std::fs::read(ground.anchor()).unwrap();
+        let line = std::fs::read(ground.anchor()).unwrap().split_off(BEGINNING.len());
         std::fs::write(ground.anchor(), line.repeat(COMPACT_FROM_BYTES as usize / line.len() + 1)).unwrap();
         drop(store);
 

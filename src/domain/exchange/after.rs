@@ -271,7 +271,9 @@ impl Exchange {
             State::Submitted if !self.may_have_sent_twice() => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
-            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } if self.is_restored => {
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
+                if self.is_restored =>
+            {
                 Ok(State::ReceiptHeld { errors })
             }
             // After doubt it is about the second copy; otherwise the hub contradicts itself.

@@ -376,10 +376,7 @@ impl Exchange {
     }
 
     fn is_before_intent(&self) -> bool {
-        matches!(
-            self.state,
-            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
-        )
+        matches!(self.state, State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. })
     }
 
     /// Whether a reply that echoes its query's delivery number belongs to it.

@@ -6,6 +6,7 @@ mod rig;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use rig::{Chapter, FarPlan, Ground, Pause, in_each, payment_date, record, sorted_names, until};
@@ -13,6 +14,7 @@ use sluse::domain::exchange::Fact;
 use sluse::domain::identity::TransferId;
 use sluse::engine::control::{Answer, Request};
 use sluse::engine::decide::Verdict;
+use sluse::engine::places::Places;
 use sluse::engine::point::KILL_VARIABLE;
 use sluse::engine::snapshot::{Choice, EndpointLine};
 
@@ -181,6 +183,33 @@ fn an_inbox_folder_that_was_replaced_after_staging_gets_the_reply_all_the_same()
         staged.sort();
         assert_eq!(sorted_names(&ground.inbox(municipality)), staged);
     });
+}
+
+#[test]
+fn a_reply_whose_bytes_lie_in_the_inbox_already_is_not_handed_over_again() {
+    // Given a reply that is applied, and lies under its final name in the inbox already
+    let ground = killed_at("applied");
+    let municipality = ground.municipality();
+    let arrival = ground.facts(municipality).into_iter().find_map(|fact| match fact {
+        Fact::ReplyFetched(arrival) => Some(arrival),
+        _ => None,
+    });
+    let arrival = arrival.expect("a reply was fetched");
+    let name = arrival.name.as_str().replace(".txt", &format!(".{}.txt", arrival.transfer));
+    let bytes = fs::read(Places::new(&ground.path("state")).reply(&arrival)).unwrap();
+    let lying = ground.inbox(municipality).join(name);
+    fs::write(&lying, &bytes).unwrap();
+    let inode = fs::metadata(&lying).unwrap().ino();
+
+    let _daemon = ground.start();
+    ground.until_state(municipality, 1, "done");
+
+    // Then that is the hand-over: the same file, nothing beside it, and nobody was asked
+    let inbox = ground.in_inbox(municipality);
+    assert!(inbox.replies.len() == 1 && inbox.change_lists.is_empty() && inbox.others.is_empty(), "{inbox:?}");
+    assert_eq!((fs::metadata(&lying).unwrap().ino(), fs::read(&lying).unwrap()), (inode, bytes));
+    assert_eq!([ground.count_of(municipality, "handed_over"), ground.count_of(municipality, "reply_held")], [1, 0]);
+    record(&ground.came_of(Chapter::Processes, "a reply's bytes that lay in the inbox before it was handed over"));
 }
 
 #[test]

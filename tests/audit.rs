@@ -381,9 +381,9 @@ fn archived_files_that_are_missing_or_altered_are_named_and_the_rest_is_compared
 fn assert_named(rebuilt: &Rebuilt, path: &Path, how: &str) {
     let findings = &rebuilt.findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
-    let is_unfit = findings[0].what.contains("no longer fit by the layout");
-    assert!(is_unfit || findings[0].what.contains(&path.display().to_string()), "{findings:?}");
-    assert!(is_unfit || findings[0].what.contains(how), "{findings:?}");
+    assert!(!findings[0].what.contains("layout"), "the file was altered, not the layout: {findings:?}");
+    assert!(findings[0].what.contains(&path.display().to_string()), "{findings:?}");
+    assert!(findings[0].what.contains(how), "{findings:?}");
     assert_eq!(findings[0].rows, 0, "what cannot be compared is not called different: {findings:?}");
 }
 

@@ -78,11 +78,21 @@ fn assert_stands_by(ground: &Ground) {
     let (out, inbox) = (ground.far().names_in_out(), ground.in_inbox(ground.municipality()).replies);
     let mut daemon = ground.start();
     daemon.until_said("put back from a backup");
-    let told = snapshot(ground).restored.expect("status says it");
-    assert!(told.contains("sluse recover"), "{told}");
+    let told = snapshot(ground);
+    let restored = told.restored.expect("status says it");
+    assert!(restored.contains("sluse recover"), "{restored}");
+    // What is told to be done can be done now.
+    let is_told = |next: &str| next.ends_with("stop the daemon and call `sluse recover`");
+    assert!(told.routes.iter().flat_map(|route| &route.open).all(|line| is_told(&line.next) && !line.overdue));
+    let code = ground.municipality().to_string();
+    for arguments in [["status", &code], ["explain", &code]] {
+        let (_, said) = sluse(ground, &arguments);
+        assert!(!said.contains("sluse held") && !said.contains("--seen"), "{said}");
+    }
     let ask = Ask { id: "0000".into(), verdict: Verdict::Approve, reason: "x".into(), seen: None };
     assert!(matches!(ground.ask(&Request::Decide(ask)), Answer::Refused { why } if why.contains("sluse recover")));
     assert_eq!(sluse(ground, &["status"]).0, 1);
+    assert!(sluse(ground, &["status", &code]).1.contains("Sluse runs."));
     let (status, said) = sluse(ground, &["recover", "--offline"]);
     assert!(status == 1 && said.contains("stop the daemon"), "{said}");
     assert!(daemon.terminate().0.success());
@@ -144,11 +154,21 @@ fn after_a_backup_was_put_back_nothing_is_sent_or_handed_over_twice_and_the_regi
         ground.until_state(municipality, 2, "done");
         assert!(daemon.terminate().0.success());
 
+        let old_anchor = ground.path("old.anchor");
+        fs::copy(ground.path("state/journal.anchor"), &old_anchor).unwrap();
+
         // When the backup is put back, and a third query comes
         put_back(&ground, &backup, what);
         ground.ask_for(municipality, payment_date(3));
         assert_stands_by(&ground);
+        let verify = || sluse(&ground, &["audit", "verify", "--anchor", old_anchor.to_str().unwrap()]);
+        let (status, said) = verify();
+        let words = ["is not the one of this anchor", "Where a backup was put back", "recover"];
+        assert!(status == 1 && words.iter().all(|words| said.contains(words)), "{said}");
         recover(&ground);
+        let (status, said) = verify();
+        assert!(status == 1 && said.contains("somebody went on from there by"), "{said}");
+        assert!(said.lines().count() < 20, "one sentence first, not a line for each of the anchor's: {said}");
         let _daemon = started(&ground);
 
         // Then both old queries are known for sent where the archive says so, and else a person says what became of them
@@ -200,13 +220,19 @@ fn what_was_not_sent_since_the_backup_is_sent_once_when_a_person_approves() {
     put_back(&ground, &backup, PutBack::Store);
     assert_stands_by(&ground);
     let looked = recover(&ground);
-    let _daemon = started(&ground);
+    let (_, held) = sluse(&ground, &["held"]);
+    let (_, story) = sluse(&ground, &["explain", "0751"]);
+    let daemon = started(&ground);
     let reasons = decide_until_all_ends(&ground, 1, false, |_| Verdict::Approve);
 
     // Then the look has told of the data in OUT, and the round ends, once
     assert!(looked.contains("data in OUT: BETADM_FORESP_0751_20260105_0001.txt"), "{looked}");
     assert_eq!(reasons, [HoldReason::MaybeSent.to_string(), HoldReason::MaybeHandedOver.to_string()]);
     ground.assert_once(municipality, 1);
+    // And held has told each decision and what it waits for, the story who recovered and why, the log what is held
+    assert!(held.contains(" settle ") && held.contains(" --sent ") && held.contains("systemctl start sluse"), "{held}");
+    assert!(story.contains("recovered it.") && story.contains("“the disk broke”"), "{story}");
+    assert!(daemon.log().contains("hand-over held"), "{}", daemon.log());
     let row = ground.came_of(Chapter::Disk, "the store put back, what had not been sent approved");
     record(&Row { persons: 1, ..row });
 }

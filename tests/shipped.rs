@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use sluse::config::{Depth, Settings};
 
@@ -62,4 +63,40 @@ fn the_unit_does_not_put_a_mount_between_outbox_and_state() {
     for folder in settings.exchanges.values().map(|exchange| &exchange.outbox).chain([&settings.folders.state]) {
         assert!(folder.starts_with(writable[0]), "{}", folder.display());
     }
+}
+
+/// The manual's line that calls `recover` with the daemon's key: systemd itself reads what it sets.
+#[test]
+fn what_the_manual_sets_by_systemd_run_is_known_to_systemd() {
+    // Given the line, and a unit with all that it sets
+    let manual = shipped("docs/backup.md");
+    let line = manual.lines().find_map(|line| line.strip_prefix("recover=\"systemd-run ")).unwrap();
+    let (options, command) = line.trim_end_matches('"').split_once(" sluse ").unwrap();
+    assert_eq!(command, "recover");
+    let mut words = options.split(' ');
+    let mut set = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "--pipe" | "--wait" => {}
+            "-p" => set.push(words.next().unwrap()),
+            other => panic!("{other} is not known to this test"),
+        }
+    }
+    let unit = shipped("systemd/sluse.service");
+    let user = format!("User={}", values(&unit, "User")[0]);
+    let credential = format!("LoadCredential={}", values(&unit, "LoadCredential")[0]);
+    assert_eq!(set, [user, credential], "the daemon's user and key");
+    let folder = tempfile::tempdir().unwrap();
+    let verified = |name: &str, set: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("[Service]\nType=oneshot\nExecStart=/bin/true\n{set}\n")).unwrap();
+        let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(path).output().unwrap();
+        (verified.status.success(), String::from_utf8(verified.stderr).unwrap())
+    };
+
+    // When systemd reads it, then it understands every line; and it would have told of one that it does not
+    let (is_sound, said) = verified("recover.service", &set.join("\n"));
+    assert!(is_sound && !said.contains("recover.service"), "{said}");
+    let (_, said) = verified("unsound.service", "LoadCredentials=a:/b");
+    assert!(said.contains("LoadCredentials"), "{said}");
 }

@@ -405,7 +405,9 @@ pub(super) static END_GUARD: Key<Percent> = Key {
 pub(super) static AMOUNT_GUARD: Key<Percent> = Key {
     about: About {
         name: "amount_guard",
-        meaning: "A reply that changes the monthly total by more than this share is held for a person.",
+        meaning: "A reply that changes the monthly total by more than this share is held for a person. A municipality's \
+                  first reply has nothing to be compared with: it is applied whatever its amounts are, so look at the first \
+                  change list (and `sluse register`) yourself.",
         expected: "a share from 0% to 100%, such as \"30%\"",
         presence: Presence::Default { value: "\"30%\"", reason: "an amount a hundredfold too big must not pass" },
         secret: false,

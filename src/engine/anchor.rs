@@ -19,7 +19,7 @@ use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
 use crate::domain::moment::Moment;
 use crate::durable::{Disk, read_bounded};
-use crate::store::anchor::{AnchorLine, parse_all};
+use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
 use crate::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
 
 /// From this size on only the last line is kept: some thousand lines, so that a new file is made rarely.
@@ -51,10 +51,10 @@ pub enum Standing {
     Restored(Restored),
 }
 
-/// A journal that does not have the entry of which its anchor knows, or whose anchor is gone.
+/// A journal that does not have the entry of which its anchor knows, or whose anchor is gone or has no line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// None: it is gone, so nobody knows how far the journal was.
+    /// None: it is gone or has no line, so nobody knows how far the journal was.
     pub anchor: Option<AnchorLine>,
     /// Where the journal ends.
     pub found: Head,
@@ -72,10 +72,11 @@ impl Restored {
     pub fn finding(&self) -> String {
         let Some(AnchorLine { seq, at, .. }) = self.anchor else {
             return format!(
-                "the journal has {} entries and its anchor is gone: whether the store was put back from a backup is not known",
+                "the journal has {} entries and its anchor is gone or empty: whether the store was put back from a backup is not known",
                 self.found.seq
             );
         };
+        let at = format!("{} Danish time", at.in_copenhagen().strftime("%Y-%m-%d %H:%M:%S"));
         let found = match self.missing() {
             0 => format!("the journal is not the one that had entry {seq} of {at}"),
             _ if self.found.seq == 0 => format!("the journal is empty, and had {seq} entries at {at}"),
@@ -126,30 +127,33 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// Takes a store and its anchor together, and compares them. Of a journal that has no entry yet the anchor is made,
-    /// empty: from then on one that is gone was taken away, and is not only late.
+    /// Takes a store and its anchor together, and compares them. The anchor is made before its journal has an entry: one
+    /// that is gone or was emptied after that does not say how far the journal was.
     pub fn open(
         store: Box<dyn Store>,
         disk: Arc<dyn Disk>,
         path: PathBuf,
     ) -> Result<(Anchored, Standing), AnchorTrouble> {
+        let found = store.head();
         let text = match read_bounded(disk.as_ref(), &path, READ_BYTES_MAX) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && store.head().seq == 0 => {
-                let made = disk.append(&path, b"", true);
-                made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
-                String::new()
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let restored = Restored { anchor: None, found: store.head() };
-                let anchored = Anchored { store, disk, path, bytes: None, slack: Slack::default() };
-                return Ok((anchored, Standing::Restored(restored)));
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(reason) => return Err(AnchorTrouble::Unreadable { path, reason }),
         };
         let (lines, is_torn) = parse_all(&text);
-        let standing = standing(store.as_ref(), lines.last().copied())?;
-        let bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
+        let mut bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
+        let standing = match lines.last() {
+            Some(anchor) => standing(store.as_ref(), *anchor)?,
+            None if found.seq == 0 => {
+                let made = disk.replace(&path, BEGINNING.as_bytes());
+                made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
+                bytes = Some(BEGINNING.len() as u64);
+                Standing::Holds
+            }
+            // The first line was not written, or half of it.
+            None if text.starts_with(BEGINNING) => Standing::Holds,
+            None => Standing::Restored(Restored { anchor: None, found }),
+        };
         Ok((Anchored { store, disk, path, bytes, slack: Slack::default() }, standing))
     }
 
@@ -187,12 +191,10 @@ fn is_intent(body: &Body) -> bool {
     matches!(body, Body::Exchange { fact: Fact::TriggerIntended { .. } | Fact::HandOverIntended, .. })
 }
 
-fn standing(journal: &dyn Store, anchor: Option<AnchorLine>) -> Result<Standing, StoreTrouble> {
-    let found = journal.head();
-    // Made with the journal's first entry, and its first line was not written to its end.
-    let Some(anchor) = anchor else { return Ok(Standing::Holds) };
+fn standing(journal: &dyn Store, anchor: AnchorLine) -> Result<Standing, StoreTrouble> {
     let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
-    Ok(if has_it { Standing::Holds } else { Standing::Restored(Restored { anchor: Some(anchor), found }) })
+    let restored = Restored { anchor: Some(anchor), found: journal.head() };
+    Ok(if has_it { Standing::Holds } else { Standing::Restored(restored) })
 }
 
 /// The entry of this number, if the journal is long enough.
@@ -284,7 +286,8 @@ mod tests {
 
     fn add(store: &mut Anchored, reason: &str) {
         let fact = HouseFact::RegisterShownInFull { who: "uid 1000".into(), reason: reason.into(), municipality: None };
-        let (head, at) = (store.head(), "2026-12-01T03:15:00Z".parse().unwrap());
+        let head = store.head();
+        let at = format!("2026-12-01T03:{:02}:{:02}Z", 15 + head.seq / 60, head.seq % 60).parse().unwrap();
         store.append(head, at, &[Body::House(fact)]).unwrap();
     }
 
@@ -323,7 +326,7 @@ mod tests {
         let Standing::Restored(alone) = standing else {
             panic!("a journal whose anchor is gone is not known to be the newest")
         };
-        assert!(alone.anchor.is_none() && alone.to_string().contains("its anchor is gone"), "{alone}");
+        assert!(alone.anchor.is_none() && alone.to_string().contains("its anchor is gone or empty"), "{alone}");
         add(&mut other, "another two");
         add(&mut other, "three");
         std::fs::write(ground.anchor(), kept).unwrap();
@@ -345,7 +348,7 @@ mod tests {
         drop(store);
         let whole = std::fs::read(ground.anchor()).unwrap();
 
-        for end in 0..whole.len() {
+        for end in BEGINNING.len()..whole.len() {
             std::fs::write(ground.anchor(), &whole[..end]).unwrap();
             let (mut store, standing) = ground.open("a.db");
             assert_eq!(standing, Standing::Holds, "{end}");
@@ -356,11 +359,30 @@ mod tests {
     }
 
     #[test]
+    fn an_anchor_that_was_emptied_is_not_taken_for_one_whose_first_line_was_not_written() {
+        // Given a journal of two commits
+        let ground = Ground::new();
+        let (mut store, _) = ground.open("a.db");
+        (0..2).for_each(|_| add(&mut store, "why"));
+        drop(store);
+        let whole = std::fs::read(ground.anchor()).unwrap();
+
+        for cut in 0..BEGINNING.len() + 9 {
+            std::fs::write(ground.anchor(), &whole[..cut]).unwrap();
+            let (store, standing) = ground.open("a.db");
+
+            // Then a process that ended, or a disk that was full, before the first line is one thing, a cut another
+            let restored = Standing::Restored(Restored { anchor: None, found: store.head() });
+            assert_eq!(standing, if cut < BEGINNING.len() { restored } else { Standing::Holds }, "{cut}");
+        }
+    }
+
+    #[test]
     fn a_long_anchor_is_cut_back_to_its_last_line() {
         let ground = Ground::new();
         let (mut store, _) = ground.open("a.db");
         add(&mut store, "why");
-        let line = std::fs::read(ground.anchor()).unwrap();
+        let line = std::fs::read(ground.anchor()).unwrap().split_off(BEGINNING.len());
         std::fs::write(ground.anchor(), line.repeat(COMPACT_FROM_BYTES as usize / line.len() + 1)).unwrap();
         drop(store);
 

@@ -83,6 +83,10 @@ fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decisio
         },
         // Giving up the wait for a reply that will not come.
         (Verdict::Refuse, State::Submitted | State::Receipted) => Fact::Declined { decision },
+        // Approved after a backup was put back: until its trigger is intended it can be stopped.
+        (Verdict::Refuse, State::Accepted | State::Uploaded { .. } | State::Staged { .. }) if exchange.is_restored => {
+            Fact::Declined { decision }
+        }
         _ if choice.is_none() => return not_now("it does not wait for a person"),
         (Verdict::SettleSent | Verdict::SettleNotSent, State::InDoubt { .. }) => {
             Fact::Settled { sent: verdict == Verdict::SettleSent, decision }
@@ -93,7 +97,7 @@ fn fact_of(book: &Book, exchange: &Exchange, verdict: Verdict, decision: Decisio
         (Verdict::SettleSent | Verdict::SettleNotSent, _) => return not_now("only what is in doubt is settled"),
         (_, State::InDoubt { .. }) => return not_now("settle it: `sluse settle ID --sent` or `--not-sent`"),
         (Verdict::Refuse, _) => Fact::Declined { decision },
-        (Verdict::Approve, _) if choice != Some(Choice::ApproveOrRefuse) => {
+        (Verdict::Approve, _) if !matches!(choice, Some(Choice::ApproveOrRefuse | Choice::SendOrSettle)) => {
             return not_now("what is unfit cannot be approved; refuse it, or have a fit one sent");
         }
         (Verdict::Approve, State::ReplyHeld { arrival, reasons, register_head: held_on, .. }) => {
@@ -123,7 +127,7 @@ pub fn why_not_withdrawn(exchange: &Exchange) -> Option<&'static str> {
                 }
                 _ => {
                     "the store was put back from a backup and the query approved all the same, so the hub may have it \
-                     already; wait for what comes of it, and look with `sluse explain ID`"
+                     already; `sluse refuse ID` stops it from being sent (again)"
                 }
             }
         }

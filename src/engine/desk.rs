@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::control::Answer;
 use super::places::Places;
 use super::site::{LayoutTrouble, Surroundings, layouts};
 use super::snapshot::{EndpointLine, Halt, Snapshot};
@@ -54,6 +55,9 @@ pub struct Live {
     pub outbox: Vec<Waiting>,
     pub troubles: BTreeMap<FileId, String>,
     pub halts: Vec<Halt>,
+    /// Those that keep files in the outboxes, and why nothing at all is begun, if nothing is.
+    pub keeping_claims: Vec<Halt>,
+    pub standstill: Option<String>,
 }
 
 impl Office {
@@ -140,41 +144,50 @@ impl Office {
         exchange: Option<ExchangeName>,
         municipality: MunicipalityCode,
         payment_date: Date,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<PathBuf, NotComposed> {
         let having =
             |(_, settings): &(&ExchangeName, &ExchangeSettings)| settings.municipalities.contains(&municipality);
         let (name, settings) = match exchange {
             Some(name) => match self.settings.exchanges.get_key_value(&name) {
                 Some(found) => found,
-                None => return Err(format!("the settings have no exchange `{name}`")),
+                None => return Err(NotComposed::Mistaken(format!("the settings have no exchange `{name}`"))),
             },
             None => match self.settings.exchanges.iter().filter(having).collect::<Vec<_>>()[..] {
                 [one] => one,
-                [] => return Err(format!("no exchange of the settings has municipality {municipality}")),
-                [..] => return Err("more than one exchange has this municipality, name one with --exchange".into()),
+                [] => {
+                    let why = format!("no exchange of the settings has municipality {municipality}");
+                    return Err(NotComposed::Mistaken(why));
+                }
+                [..] => {
+                    let why = "more than one exchange has this municipality, name one with --exchange".to_owned();
+                    return Err(NotComposed::Mistaken(why));
+                }
             },
         };
         if !settings.municipalities.contains(&municipality) {
-            return Err(format!("exchange `{name}` has no municipality {municipality}"));
+            return Err(NotComposed::Mistaken(format!("exchange `{name}` has no municipality {municipality}")));
         }
-        let (layout, _) = self.layouts.get(name).ok_or("this exchange has no layout")?;
+        let (layout, _) =
+            self.layouts.get(name).ok_or_else(|| NotComposed::Failed("this exchange has no layout".to_owned()))?;
         let folder = settings.outbox.join(municipality.to_string());
         let created = self.surroundings.now().in_copenhagen();
         if payment_date < created.date() {
             let today = created.date();
-            return Err(format!("{payment_date} is past (today is {today}): UDK is asked before a payment"));
+            let why = format!("{payment_date} is past (today is {today}): UDK is asked before a payment");
+            return Err(NotComposed::Mistaken(why));
         }
         let mut delivery = book.next_delivery(&Route { exchange: name.clone(), municipality });
         loop {
             let parts = NameParts { municipality, date: created.date(), delivery, copy: 1 };
-            let file_name = layout.file_name().compose(&parts).map_err(|e| e.to_string())?;
+            let file_name = layout.file_name().compose(&parts).map_err(|e| NotComposed::Failed(e.to_string()))?;
             let path = folder.join(file_name.as_str());
             let order = QueryOrder { municipality, created, delivery, payment_date };
-            let content = compose_query(layout, &order).map_err(|e| e.to_string())?;
+            let content = compose_query(layout, &order).map_err(|e| NotComposed::Failed(e.to_string()))?;
             match self.put(&folder, &path, &content) {
                 // Another query of this delivery number waits in the outbox already.
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => delivery = DeliveryNumber(delivery.0 + 1),
-                put => return put.map(|()| path.clone()).map_err(|e| format!("cannot write {}: {e}", path.display())),
+                Err(e) => return Err(NotComposed::Failed(format!("cannot write {}: {e}", path.display()))),
+                Ok(()) => return Ok(path),
             }
         }
     }
@@ -182,13 +195,31 @@ impl Office {
     fn put(&self, folder: &std::path::Path, path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
         let part = folder.join(format!(".{}.part", self.surroundings.file_id()));
         let mut growing = self.disk.create(&part)?;
-        growing.write_all(content)?;
-        growing.sync()?;
+        let written = growing.write_all(content).and_then(|()| growing.sync());
         drop(growing);
-        self.disk.rename(&part, path).inspect_err(|_| {
+        written.and_then(|()| self.disk.rename(&part, path)).inspect_err(|_| {
             // What cannot be removed is a dot file that nobody takes.
             let _ = self.disk.remove(&part);
         })
+    }
+}
+
+/// Why no query was composed; nothing of it is left.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotComposed {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Mistaken(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<NotComposed> for Answer {
+    fn from(not: NotComposed) -> Answer {
+        match not {
+            NotComposed::Mistaken(why) => Answer::Mistaken { why },
+            NotComposed::Failed(why) => Answer::Refused { why },
+        }
     }
 }
 

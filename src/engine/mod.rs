@@ -106,7 +106,12 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
         Arc::new(move || SqliteReader::open(&path).map(|reader| Box::new(reader) as Box<dyn Reading>));
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     match standing {
-        Standing::Holds => {}
+        Standing::Holds => {
+            // What stays behind does no harm here; it is tried again at the next start.
+            if let Err(e) = office.clear_broken_off(&book) {
+                tracing::warn!(error = %e, "what broken-off retries left in the archive could not be looked for");
+            }
+        }
         Standing::Restored(restored) => {
             let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
             ready();

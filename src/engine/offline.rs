@@ -10,12 +10,12 @@ use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
 use super::restored;
-use super::retry::{CameTo, NOTHING_SELECTED, RetryAsk, RetryLine, facts, first_state};
+use super::retry::{CameTo, RetryAsk, RetryLine, facts, first_state};
 use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
 use crate::domain::exchange::Book;
 use crate::durable::RealDisk;
-use crate::store::{Body, HouseFact, Reading, SqliteStore, Store, StoreTrouble};
+use crate::store::{Body, Entry, HouseFact, Reading, SqliteStore, Store, StoreTrouble};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +69,7 @@ pub fn answer(
 ) -> Result<(), OfflineTrouble> {
     let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
         .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
-    let _lock = StoreLock::take(&office.places.lock())?;
-    let (mut store, standing) = open_store(&office)?;
+    let (_lock, mut store, standing) = take_existing(&office)?;
     let book = fold(&store)?;
     if let Standing::Restored(restored) = &standing {
         match (restored::answer(&office, &book, restored, false, &request), request) {
@@ -91,7 +90,7 @@ pub fn answer(
         Request::Query { exchange, municipality, payment_date } => {
             each(match office.compose(&book, exchange, municipality, payment_date) {
                 Ok(path) => Answer::Composed { path: path.display().to_string() },
-                Err(why) => Answer::Refused { why },
+                Err(not) => not.into(),
             });
         }
         Request::Decide(ask) => match decide(&book, &ask, &who, office.surroundings.now()) {
@@ -101,13 +100,13 @@ pub fn answer(
                 store.append(head, now, &[Body::Exchange { id, fact }])?;
                 let book = fold(&store)?;
                 if let Some(exchange) = book.get(id) {
-                    let (state, next) = (exchange.state.name().to_owned(), exchange.next_step());
+                    let (state, next) = (exchange.state_name().to_owned(), exchange.next_step());
                     each(Answer::Decided { id, state, next });
                 }
             }
             Err(not) => each(Answer::Refused { why: not.to_string() }),
         },
-        Request::Retry(ask) => each(retry(&office, &mut store, book, &ask, &who)?),
+        Request::Retry(ask) => each(retry(&office, &mut store, book, &ask, &who)),
         Request::Register(request) if request.full.as_ref().is_some_and(|reason| !is_good(reason)) => {
             each(Answer::Refused { why: NotDecided::BadReason.to_string() });
         }
@@ -129,19 +128,15 @@ pub fn answer(
 }
 
 /// Each of a selection is its own decision, recorded before the next is looked at.
-fn retry(
-    office: &Office,
-    store: &mut dyn Store,
-    mut book: Book,
-    ask: &RetryAsk,
-    who: &str,
-) -> Result<Answer, StoreTrouble> {
+fn retry(office: &Office, store: &mut dyn Store, mut book: Book, ask: &RetryAsk, who: &str) -> Answer {
     let selected = match ask.select(&book) {
-        Ok(selected) if selected.is_empty() => return Ok(Answer::Mistaken { why: NOTHING_SELECTED.to_owned() }),
+        Ok(selected) if selected.is_empty() => return Answer::Retried { lines: Vec::new() },
         Ok(selected) => selected,
-        Err(not) => return Ok(Answer::Refused { why: not.to_string() }),
+        Err(not) => return Answer::Refused { why: not.to_string() },
     };
     let mut lines = Vec::new();
+    // Once the store takes no more, nothing else is begun; what was done is told all the same.
+    let mut trouble: Option<StoreTrouble> = None;
     for one in selected {
         let id = match one {
             Ok(id) => id,
@@ -150,6 +145,10 @@ fn retry(
                 continue;
             }
         };
+        if let Some(trouble) = &trouble {
+            lines.push(RetryLine::of(&book, id, CameTo::Refused { why: trouble.to_string() }));
+            continue;
+        }
         let begun = office.begin_retry(&book, id, ask.seen.as_deref()).map_err(|not| not.to_string());
         let ready = begun.and_then(|retry| {
             let query = office.bring(&retry, ask.is_only_a_look())?;
@@ -160,20 +159,52 @@ fn retry(
             Ok((_, facts)) if ask.is_only_a_look() => CameTo::Possible { state: first_state(&facts) },
             Ok((by, facts)) => {
                 let bodies: Vec<_> = facts.into_iter().map(|(id, fact)| Body::Exchange { id, fact }).collect();
-                store.append(store.head(), office.surroundings.now(), &bodies)?;
-                book = fold(store)?;
-                CameTo::retried(&book, by)
+                match store.append(store.head(), office.surroundings.now(), &bodies) {
+                    Ok(entries) => {
+                        entries.iter().for_each(|entry| take_in(&mut book, entry));
+                        CameTo::retried(&book, by)
+                    }
+                    Err(failed) => {
+                        let why = failed.to_string();
+                        trouble = Some(failed);
+                        CameTo::Refused { why }
+                    }
+                }
             }
         };
         lines.push(RetryLine::of(&book, id, came_to));
     }
-    Ok(Answer::Retried { lines })
+    Answer::Retried { lines }
 }
 
-/// Opens the store together with its anchor. Only the lock's holder does.
+fn take_in(book: &mut Book, entry: &Entry) {
+    if let Body::Exchange { id, fact } = &entry.body {
+        book.take_in(entry.seq, *id, entry.at, fact);
+    }
+}
+
+/// Opens the store together with its anchor, and makes one where there is none. Only the lock's holder does, and of
+/// those only the daemon: nobody may take a new store for the one that is gone.
 pub fn open_store(office: &Office) -> Result<(Anchored, Standing), OfflineTrouble> {
-    let store = Box::new(SqliteStore::open(&office.settings.store.path)?);
-    Ok(Anchored::open(store, office.disk.clone(), office.settings.anchor())?)
+    anchored(office, SqliteStore::open(&office.settings.store.path)?)
+}
+
+/// The lock, and the store that is there, together with its anchor. Errors: `Missing` where there is none.
+pub fn take_existing(office: &Office) -> Result<(StoreLock, Anchored, Standing), OfflineTrouble> {
+    let path = &office.settings.store.path;
+    // The lock first: whoever has it may be about to make the store.
+    let lock = match StoreLock::take(&office.places.lock()) {
+        Err(OfflineTrouble::Unopened { .. }) if !path.exists() => {
+            return Err(StoreTrouble::Missing { path: path.display().to_string() }.into());
+        }
+        taken => taken?,
+    };
+    let (store, standing) = anchored(office, SqliteStore::open_existing(path)?)?;
+    Ok((lock, store, standing))
+}
+
+fn anchored(office: &Office, store: SqliteStore) -> Result<(Anchored, Standing), OfflineTrouble> {
+    Ok(Anchored::open(Box::new(store), office.disk.clone(), office.settings.anchor())?)
 }
 
 /// The book that the journal gives. A story with an entry that is not understood is marked broken.
@@ -187,4 +218,83 @@ pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
         Body::NotUnderstood { id: None, .. } | Body::House(_) => {}
     })?;
     Ok(book)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::exchange::State;
+    use crate::domain::moment::Moment;
+    use crate::engine::recover::tests::{Ground, id, query, rejected};
+    use crate::engine::retry::{Filter, Selection};
+    use crate::store::{self, Answer as Agreement, Head, Order, Outcome, Question};
+
+    /// A store whose disk is full after so many appends.
+    struct SmallDisk(SqliteStore, u32);
+
+    impl Reading for SmallDisk {
+        fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
+            self.0.entries(after, each)
+        }
+
+        fn register(&self, question: &Question, each: &mut dyn FnMut(Agreement)) -> Result<(), StoreTrouble> {
+            self.0.register(question, each)
+        }
+
+        fn changes(&self, seq: u64, each: &mut dyn FnMut(store::Changed)) -> Result<(), StoreTrouble> {
+            self.0.changes(seq, each)
+        }
+    }
+
+    impl Store for SmallDisk {
+        fn head(&self) -> Head {
+            self.0.head()
+        }
+
+        fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble> {
+            let full = |path| StoreTrouble::Unusable { attempted: "write", path, reason: "no space left".into() };
+            self.1 = self.1.checked_sub(1).ok_or_else(|| full("sluse.db".to_owned()))?;
+            self.0.append(expected, at, bodies)
+        }
+
+        fn apply(
+            &mut self,
+            order: &Order,
+            feed: &mut dyn FnMut(&mut store::Sink<'_>) -> Result<jiff::civil::Date, String>,
+            decide: &mut dyn FnMut(&crate::domain::change::ChangeSummary) -> Option<crate::domain::exchange::Fact>,
+        ) -> Result<Outcome, StoreTrouble> {
+            self.0.apply(order, feed, decide)
+        }
+    }
+
+    #[test]
+    fn each_of_several_retries_is_told_though_the_disk_is_full_midway() {
+        // Given three rejected queries, and a disk with room for one more append
+        let ground = Ground::new();
+        let mut store = SmallDisk(SqliteStore::open(&ground.folder.path().join("sluse.db")).unwrap(), 4);
+        for number in 1..=3 {
+            ground.archive(number, &query(number));
+            let facts = rejected(number).into_iter().map(|fact| Body::Exchange { id: id(number), fact });
+            let now = ground.office.surroundings.now();
+            store.append(store.head(), now, &facts.collect::<Vec<_>>()).unwrap();
+        }
+
+        // When all are sent again
+        let ask = RetryAsk {
+            which: Selection::Rejected(Filter::default()),
+            reason: Some("the hub was mended".to_owned()),
+            seen: None,
+        };
+        let book = fold(&store).unwrap();
+        let answer = retry(&ground.office, &mut store, book, &ask, "uid 1000");
+
+        // Then the one that was done is told, and why the others were not
+        let Answer::Retried { lines } = answer else { panic!("{answer:?}") };
+        let CameTo::Retried { by, .. } = lines[0].came_to else { panic!("{lines:?}") };
+        assert_eq!(fold(&store).unwrap().get(by).unwrap().state, State::Accepted);
+        assert_eq!(lines.len(), 3);
+        for line in &lines[1..] {
+            assert!(matches!(&line.came_to, CameTo::Refused { why } if why.contains("no space left")), "{lines:?}");
+        }
+    }
 }

@@ -252,12 +252,22 @@ fn apply_again(office: &Office, replay: &mut Replay, job: &Job) -> Result<Result
         },
     )?;
     if let Outcome::Unfit(finding) = outcome {
+        let path = file.display();
+        let unread = |e| format!("its reply {path} cannot be read: {e}; put it back from a backup");
+        let altered = format!("its reply {path} is no longer what was fetched: put it back from a backup");
         return Ok(Err(match trouble {
-            Some(FeedTrouble::NotRead(e)) => format!("its reply {} cannot be read: {e}", file.display()),
-            Some(FeedTrouble::Altered) => format!("its reply {} is no longer what was fetched", file.display()),
-            Some(FeedTrouble::Unfit(_)) | None => format!(
-                "its reply is no longer fit by the layout of the settings, which may have been changed since: {finding}"
-            ),
+            Some(FeedTrouble::NotRead(e)) => unread(e),
+            Some(FeedTrouble::Altered) => altered,
+            // Reading ended before the file did: the layout is to blame only for bytes that are those that were fetched.
+            Some(FeedTrouble::Unfit(_)) | None => match hash_of(office.disk.as_ref(), &file) {
+                Err(e) => unread(e),
+                Ok(hash) if hash != arrival.hash => altered,
+                Ok(_) => format!(
+                    "its reply is what was fetched, and not fit by the layout of the settings, which was changed since: {finding}; \
+                     rebuild with the layout of that time (`layouts` of exchange `{}`)",
+                    arrival.route.exchange
+                ),
+            },
         }));
     }
     let mut findings = Vec::new();

@@ -10,7 +10,7 @@
 mod far;
 mod strays;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::anchor::{Anchored, Standing};
 use super::decide::{NotDecided, is_good};
 use super::desk::Office;
-use super::offline::{OfflineTrouble, StoreLock, fold, open_store};
+use super::offline::{OfflineTrouble, StoreLock, fold, take_existing};
 use super::site::Surroundings;
 use crate::config::Settings;
 use crate::domain::exchange::{Book, Exchange, Fact};
@@ -104,14 +104,16 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Takes the store and looks at what lies here. Nothing is changed. Errors: a daemon has the store.
+    /// Takes the store and looks at what lies here. Nothing is changed. Errors: a daemon has the store, or there is none.
     pub fn open(settings: &Settings) -> Result<Recovery, OfflineTrouble> {
         let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
             .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
-        let lock = StoreLock::take(&office.places.lock())?;
-        let (store, standing) = open_store(&office)?;
+        let (lock, store, standing) = take_existing(&office)?;
         let book = fold(&store)?;
-        let strays = Strays::look(&office, &book);
+        let mut strays = Strays::look(&office, &book);
+        if let Standing::Holds = standing {
+            strays.forget_broken_off(&office, &book);
+        }
         Ok(Recovery { office, store, standing, book, strays, far: Vec::new(), _lock: lock })
     }
 

@@ -9,7 +9,7 @@ use super::anchor::Restored;
 use super::control::{Answer, Request};
 use super::desk::{Live, Office};
 use super::house::Command;
-use super::snapshot::Snapshot;
+use super::snapshot::{ExchangeLine, Snapshot};
 use crate::domain::exchange::Book;
 
 /// Answers until told to stop.
@@ -40,7 +40,10 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
     let live = || daemon_runs.then(|| standing_by(office, book));
     match request {
         Request::Status => {
-            let snapshot = office.snapshot(book, live());
+            let mut snapshot = office.snapshot(book, live());
+            for line in snapshot.routes.iter_mut().flat_map(|route| &mut route.open) {
+                wait_for_recovery(line, daemon_runs);
+            }
             Answer::Status(Snapshot { restored: Some(restored.to_string()), ..snapshot })
         }
         // What the journal holds for a person may have been decided since, and nothing can be decided now.
@@ -49,10 +52,19 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
             let (mut stories, waiting) = office.stories(book, what, live());
             for story in &mut stories {
                 story.trouble = Some(restored.to_string());
+                story.next = next(daemon_runs).to_owned();
+                // What came since the backup is not known, and nothing can be decided.
+                (story.deadline, story.overdue) = (None, false);
+                (story.held, story.offer) = (None, None);
             }
             Answer::Explained { stories, waiting }
         }
-        Request::List { municipality } => Answer::Listed { exchanges: office.list(book, *municipality) },
+        Request::List { municipality } => {
+            let mut exchanges = office.list(book, *municipality);
+            let is_open = |line: &&mut ExchangeLine| book.get(line.id).is_none_or(|of| !of.state.is_final());
+            exchanges.iter_mut().filter(is_open).for_each(|line| wait_for_recovery(line, daemon_runs));
+            Answer::Listed { exchanges }
+        }
         Request::Register(asked) => match office.can_be_asked(asked) {
             Err(why) => Answer::Mistaken { why },
             // To show it in full is journalled, and nothing may be until somebody has looked.
@@ -61,6 +73,20 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
         },
         Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => Answer::Refused { why: restored.to_string() },
     }
+}
+
+/// What comes next of whatever was under way when the backup was made.
+fn next(daemon_runs: bool) -> &'static str {
+    match daemon_runs {
+        true => "nothing, until a person has looked: stop the daemon and call `sluse recover`",
+        false => "nothing, until a person has looked: call `sluse recover`",
+    }
+}
+
+/// What was due at the time of the backup may have come since.
+fn wait_for_recovery(line: &mut ExchangeLine, daemon_runs: bool) {
+    line.next = next(daemon_runs).to_owned();
+    (line.deadline, line.overdue, line.trouble) = (None, false, None);
 }
 
 fn standing_by(office: &Office, book: &Book) -> Live {

@@ -2,8 +2,13 @@
 //! the archive, and the facts that link old and new. A retry is a new exchange with an id and a name of its own, and is
 //! checked like any other query. Everything but [`Office::bring`] only decides. Start with [`RetryAsk`].
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::decide::{NotDecided, decision, find, has_not_moved_on, is_good, not_now};
 use super::desk::Office;
@@ -12,16 +17,16 @@ use super::places::short_id;
 use super::point;
 use crate::domain::exchange::fact::{Accepted, Fact};
 use crate::domain::exchange::{Book, Exchange, Origin, State};
-use crate::domain::identity::{ContentHash, ExchangeName, FileId};
+use crate::domain::identity::{ContentHash, ExchangeName, FileId, Route};
 use crate::domain::layout::Layout;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::query::{Query, read_query};
-use crate::durable::read_bounded;
+use crate::durable::{Found, list, read_bounded};
 use crate::outbox::QUERY_SIZE_MAX;
 
-/// What is said of a selection that selects nothing.
-pub const NOTHING_SELECTED: &str = "nothing that the hub rejected is selected by this";
+/// Folders of one route in the archive: twelve a year, for longer than anything is kept.
+const ARCHIVED_MAX: usize = 1_000_000;
 
 /// What a person wants sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +233,53 @@ impl Office {
     }
 }
 
+impl Office {
+    /// What retries left that were broken off before their facts: copies under an id that the journal does not know, byte
+    /// for byte those of a query that may be retried, and without an original in a spool. Only for a journal that is whole:
+    /// one that was put back may have forgotten a retry that was sent. Blocks.
+    pub fn broken_off(&self, book: &Book) -> io::Result<BTreeMap<FileId, PathBuf>> {
+        let mut retriable: BTreeMap<&Route, Vec<&Accepted>> = BTreeMap::new();
+        for exchange in book.all().filter(|exchange| exchange.can_be_retried()) {
+            retriable.entry(&exchange.route).or_default().extend(exchange.query());
+        }
+        let spooled: BTreeSet<FileId> = self.spooled_if_any().files.iter().map(|spooled| spooled.id).collect();
+        let mut broken_off = BTreeMap::new();
+        for (route, queries) in retriable {
+            for id in self.archived_ids(route)?.into_iter().filter(|id| !book.knows(*id) && !spooled.contains(id)) {
+                let copy = self.places.query(route, id);
+                let bytes = match read_bounded(self.disk.as_ref(), &copy, QUERY_SIZE_MAX) {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    read => read?,
+                };
+                let hash = ContentHash::of(&bytes);
+                if queries.iter().any(|query| query.hash == hash) {
+                    broken_off.insert(id, copy);
+                }
+            }
+        }
+        Ok(broken_off)
+    }
+
+    /// Takes them away: whose copy it is has them in the archive, and nothing was sent of them.
+    pub fn clear_broken_off(&self, book: &Book) -> io::Result<()> {
+        for (id, copy) in self.broken_off(book)? {
+            self.disk.remove(&copy)?;
+            info!(exchange = %short_id(id), "the copy that a broken-off retry left was taken away");
+        }
+        Ok(())
+    }
+
+    /// The exchanges of a route that have a folder in the archive.
+    fn archived_ids(&self, route: &Route) -> io::Result<Vec<FileId>> {
+        let folder = self.places.archive().join(route.exchange.as_str()).join(route.municipality.to_string());
+        let id = |found: &Found| found.name.to_str()?.parse().ok();
+        match list(self.disk.as_ref(), &folder, ARCHIVED_MAX, |found| id(found).is_some()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            found => Ok(found?.iter().filter_map(id).collect()),
+        }
+    }
+}
+
 /// The facts of a retry, all for one append: the new exchange, held at once where the rules say so, and the link.
 pub fn facts(
     book: &Book,
@@ -264,7 +316,7 @@ mod tests {
     use super::*;
     use crate::domain::envelope::{ReceiptError, ReceiptOutcome};
     use crate::domain::exchange::fact::{OriginalStamp, TriggerWay};
-    use crate::domain::identity::{DeliveryNumber, RemoteName, Route, TransferId};
+    use crate::domain::identity::{DeliveryNumber, RemoteName, TransferId};
     use crate::domain::moment::PaymentMonth;
 
     fn id(number: u128) -> FileId {

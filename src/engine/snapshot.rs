@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::change::ChangeSummary;
+use crate::domain::exchange::fact::Decision;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::Unread;
 use crate::domain::exchange::{Exchange, Fact, State};
@@ -184,6 +185,8 @@ pub struct OtherQuery {
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
     ApproveOrRefuse,
+    /// It may have been sent before the store was put back: send it (again), refuse it, or say that it was sent.
+    SendOrSettle,
     /// What is unfit cannot be approved.
     RefuseOnly,
     /// In doubt: sent, or not sent.
@@ -229,6 +232,9 @@ pub struct StoryEntry {
     pub at: Moment,
     /// None: written by another version, not understood by this one.
     pub fact: Option<Fact>,
+    /// Who recovered the store, and why, where this was written by that and not when it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Decision>,
 }
 
 impl HeldItem {
@@ -236,6 +242,7 @@ impl HeldItem {
     pub fn of(exchange: &Exchange, broken: Option<&str>, register_head: u64) -> Option<HeldItem> {
         let (reasons, choice) = match (broken, exchange.held(), &exchange.state) {
             (Some(what), _, _) => (vec![HoldReason::Impossible { what: what.to_owned() }], Choice::Nothing),
+            (None, Some(reasons), _) if reasons.contains(&HoldReason::MaybeSent) => (reasons, Choice::SendOrSettle),
             (None, Some(reasons), _) if reasons.iter().all(HoldReason::can_be_approved) => {
                 (reasons, Choice::ApproveOrRefuse)
             }
@@ -277,7 +284,7 @@ impl HeldItem {
 
 /// The state's name as people see it: whose journal cannot be followed is held, wherever it stood.
 pub fn shown_state(exchange: &Exchange, is_broken: bool) -> &'static str {
-    if is_broken { HELD } else { exchange.state.name() }
+    if is_broken { HELD } else { exchange.state_name() }
 }
 
 /// What people see of a story that waits for a person.

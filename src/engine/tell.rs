@@ -64,6 +64,9 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
         Fact::ReplyFetched(arrival) => info!(
             exchange = %id, %municipality, name = %arrival.name, bytes = arrival.size, "reply fetched"
         ),
+        Fact::ReplyHeld { reasons, .. } if exchange.state.is_held_before_hand_over() => error!(
+            exchange = %id, %municipality, reason = %first(reasons), "hand-over held: decide with `sluse held`"
+        ),
         Fact::ReplyHeld { reasons, .. } => error!(
             exchange = %id, %municipality, reason = %first(reasons), "reply held: decide with `sluse held`"
         ),
@@ -73,10 +76,16 @@ pub fn tell(exchange: &Exchange, fact: &Fact) {
         Fact::Declined { decision } => {
             info!(exchange = %id, %municipality, who = %decision.who, "refused by a person");
         }
-        Fact::Applied { summary, .. } => info!(
-            exchange = %id, %municipality, agreements = summary.after_count, new = summary.new,
-            changed = summary.changed, ended = summary.ended, resumed = summary.resumed, "reply applied to the register"
-        ),
+        Fact::Applied { summary, .. } => {
+            info!(
+                exchange = %id, %municipality, agreements = summary.after_count, new = summary.new,
+                changed = summary.changed, ended = summary.ended, resumed = summary.resumed, "reply applied to the register"
+            );
+            // After a restore the reply may have been handed over before.
+            if let Some(reasons) = exchange.held() {
+                error!(exchange = %id, %municipality, reason = %first(&reasons), "hand-over held: decide with `sluse held`");
+            }
+        }
         Fact::HandOverStaged { .. } => info!(exchange = %id, %municipality, "reply staged in the inbox"),
         Fact::HandOverLost => {
             warn!(exchange = %id, %municipality, "what was staged in the inbox is gone, staged again");

@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::durable::{RealDisk, read_bounded};
 use crate::store::SqliteReader;
 use crate::store::anchor::{AnchorLine, parse_all};
-use crate::store::audit::{Flaw, Part, Verified};
+use crate::store::audit::{Flaw, Part, Recovery, Verified};
 
 /// More flaws than this are counted and not shown.
 pub const FLAWS_SHOWN_MAX: usize = 10_000;
@@ -31,6 +31,7 @@ pub struct Audit {
     pub head: Option<HeadLine>,
     /// None: there was no anchor to hold the journal against.
     pub anchor: Option<AnchorSeen>,
+    pub recoveries: Vec<Recovery>,
     pub not_understood: u64,
     /// How many there are; at most [`FLAWS_SHOWN_MAX`] of them follow.
     pub flaw_count: u64,
@@ -77,10 +78,10 @@ pub fn verify(settings: &Settings, anchor: Option<&Path>) -> Result<Audit, Failu
         &mut |read| progress.tell(|| format!("{} read", count_entries(read))),
     );
     drop(progress);
-    let Verified { entries, head, anchors_met: met, not_understood, flaws: flaw_count } =
+    let Verified { entries, head, anchors_met: met, recoveries, not_understood, flaws: flaw_count } =
         verified.map_err(|trouble| Failure::Wrong(trouble.to_string()))?;
     let anchor = anchor.map(|file| AnchorSeen { file: file.display().to_string(), lines: line_count, met, torn });
-    Ok(Audit { entries, head: head.map(head_line), anchor, not_understood, flaw_count, flaws })
+    Ok(Audit { entries, head: head.map(head_line), anchor, recoveries, not_understood, flaw_count, flaws })
 }
 
 /// The anchor of the settings, if there is one and it has a line yet.
@@ -110,30 +111,9 @@ impl Audit {
     }
 }
 
-/// What was found, for people.
+/// What was found, for people: first what it comes to and what to do, then every flaw.
 pub fn show(audit: &Audit, look: Look, called: &Called) -> String {
-    let mut shown = String::new();
-    for flaw in &audit.flaws {
-        let text = paragraph(&place(flaw), &format!("{}.", flaw.what));
-        let _ = writeln!(shown, "{}", look.paint(Tone::Bad, text.trim_end()));
-    }
-    let unshown = audit.flaw_count.saturating_sub(audit.flaws.len() as u64);
-    if unshown > 0 {
-        let _ = writeln!(shown, "And {} more.", grouped(unshown));
-    }
-    if audit.flaw_count > 0 {
-        shown.push('\n');
-    }
-    let entries = count_entries(audit.entries);
-    shown.push_str(&match audit.flaw_count {
-        0 => paragraph("", &format!("The journal holds: {entries}, each as it was written, and the register agrees.")),
-        flaws => {
-            let flaws = count(flaws, "flaw");
-            let advice = "Keep the store as it is, and a copy of it; what a backup or an anchor kept elsewhere says \
-                          tells what it was.";
-            paragraph("", &format!("The store is not what was written: {flaws}; {entries} read. {advice}"))
-        }
-    });
+    let mut shown = paragraph("", &summary(audit, called));
     if audit.not_understood > 0 {
         let entries = count_entries(audit.not_understood);
         let text = format!(
@@ -144,6 +124,21 @@ pub fn show(audit: &Audit, look: Look, called: &Called) -> String {
         shown.push_str(&paragraph("", &text));
     }
     shown.push_str(&anchored(audit));
+    if audit.flaw_count > 0 {
+        shown.push('\n');
+    }
+    for (flaw, as_it) in grouped_by_anchor(&audit.flaws) {
+        let more = match as_it {
+            0 => ".".to_owned(),
+            more => format!("; the same of {} behind it.", count(more, "line")),
+        };
+        let text = paragraph(&place(flaw), &format!("{}{more}", flaw.what));
+        let _ = writeln!(shown, "{}", look.paint(Tone::Bad, text.trim_end()));
+    }
+    let unshown = audit.flaw_count.saturating_sub(audit.flaws.len() as u64);
+    if unshown > 0 {
+        let _ = writeln!(shown, "And {} more.", grouped(unshown));
+    }
     if let Some(head) = &audit.head {
         let keep = match audit.flaw_count {
             0 => "Its head, to be kept elsewhere as a line of an anchor:",
@@ -152,6 +147,55 @@ pub fn show(audit: &Audit, look: Look, called: &Called) -> String {
         let _ = write!(shown, "\n{keep}\n    {}\n", head.line);
     }
     shown
+}
+
+/// What it comes to, and the command that helps.
+fn summary(audit: &Audit, called: &Called) -> String {
+    let entries = count_entries(audit.entries);
+    if audit.flaw_count == 0 {
+        return format!("The journal holds: {entries}, each as it was written, and the register agrees.");
+    }
+    let first = audit.flaws.iter().map(|flaw| (flaw.part == Part::Anchor).then_some(flaw.entry).flatten()).min();
+    // Of anything but the anchor: a flaw of the store itself.
+    let Some(Some(first)) = first else {
+        let flaws = count(audit.flaw_count, "flaw");
+        return format!(
+            "The store is not what was written: {flaws}; {entries} read. Keep the store as it is, and a copy of it; what a \
+             backup or an anchor kept elsewhere says tells what it was."
+        );
+    };
+    let whole = format!(
+        "The journal is whole in itself ({entries}), and from entry {first} on it is not the one of this anchor"
+    );
+    // Behind the first of what was put back before that entry, the journal goes another way by a person's will.
+    let recovery =
+        audit.recoveries.iter().find(|recovery| i64::try_from(recovery.journal).is_ok_and(|last| last < first));
+    match recovery {
+        Some(Recovery { entry, at, journal }) => format!(
+            "{whole}. It tells why: a store that ended at entry {journal} was put back, and somebody went on from there by \
+             `sluse recover` (entry {entry}, {at}). If you know of that, nothing is wrong: this anchor is older, keep the \
+             head below in its place. If nobody knows of it, keep the store as it is, and a copy of it."
+        ),
+        None => format!(
+            "{whole}: a backup was put back, its end was lost, or it was written anew. Where a backup was put back: stop the \
+             daemon, then {}. Else keep the store as it is, and a copy of it.",
+            called.command("recover")
+        ),
+    }
+}
+
+/// Each flaw, and how many of the anchor's lines behind it have the same: hundreds of them are one thing to a person.
+fn grouped_by_anchor(flaws: &[Flaw]) -> Vec<(&Flaw, u64)> {
+    let mut grouped: Vec<(&Flaw, u64)> = Vec::new();
+    for flaw in flaws {
+        match grouped.last_mut() {
+            Some((last, more)) if flaw.part == Part::Anchor && last.part == Part::Anchor && last.what == flaw.what => {
+                *more += 1;
+            }
+            _ => grouped.push((flaw, 0)),
+        }
+    }
+    grouped
 }
 
 fn anchored(audit: &Audit) -> String {

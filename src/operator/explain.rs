@@ -6,11 +6,12 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::held::{self, Called};
-use super::sentence;
+use super::sentence::{self, Around};
 use super::status::deadline;
 use super::text::{Cell, Look, Table, Tone, minute, municipality, paragraph, second, tone_of};
+use crate::domain::exchange::Exchange;
 use crate::engine::places::short_id;
-use crate::engine::snapshot::{ExchangeLine, Offer, Story};
+use crate::engine::snapshot::{ExchangeLine, Offer, Story, StoryEntry};
 use crate::outbox::Waiting;
 
 /// One thing that is told, as JSON: a story, or a file that waits.
@@ -68,20 +69,32 @@ pub fn nothing(what: &str) -> String {
     )
 }
 
+/// The exchange after one more entry; what cannot follow, or is not understood, leaves it as it was.
+fn after(before: Option<Exchange>, story: &Story, entry: &StoryEntry) -> Option<Exchange> {
+    let Some(fact) = &entry.fact else { return before };
+    match before {
+        None => Exchange::begin(story.id, entry.at, fact).ok(),
+        Some(before) => Some(before.after(entry.at, fact).unwrap_or(before)),
+    }
+}
+
 fn one(story: &Story, look: Look, called: &Called) -> String {
     let heading = held::of_route(story.route.as_ref());
     let state = look.paint(tone_of(&story.state), &story.state);
     let mut shown = format!("{}: {state}\n", look.paint(Tone::Strong, &heading));
     let _ = writeln!(shown, "Exchange {}; Danish local time.\n", story.id);
+    let mut before = None;
     for entry in &story.entries {
+        let around = Around { before: before.as_ref(), recovered: entry.recovered.as_ref() };
         let told = match &entry.fact {
-            Some(fact) => sentence::of(fact, story.entries.first().and_then(|first| first.fact.as_ref())),
+            Some(fact) => sentence::of(fact, around),
             None => format!(
                 "Another version of Sluse wrote this; this one does not understand it (journal entry {}).",
                 entry.seq
             ),
         };
         shown.push_str(&paragraph(&format!("{}  ", second(entry.at)), &told));
+        before = after(before, story, entry);
     }
     let _ = write!(shown, "\n{}", paragraph("Next: ", &format!("{}.", story.next)));
     if let Some(by) = story.deadline {

@@ -131,6 +131,10 @@ fn advice(item: &HeldItem) -> &'static str {
         Choice::ApproveOrRefuse => {
             "Let it pass, or refuse it. The mark makes the decision void if anything has moved on since:"
         }
+        Choice::SendOrSettle => {
+            "Send it (again), refuse it, or, if it was sent before, say so: then Sluse waits for receipt and reply. The mark \
+             makes the decision void if anything has moved on since:"
+        }
         Choice::RefuseOnly => "It cannot be approved: refuse it, or have the sender send a fit one.",
         Choice::Settle => {
             "A receipt, a reply, or a far side that can be reached again may settle it without you. If it takes too long, \
@@ -148,6 +152,7 @@ fn advice(item: &HeldItem) -> &'static str {
 fn commands(item: &HeldItem, called: &Called) -> Vec<String> {
     let verbs: &[(&str, &str)] = match item.choice {
         Choice::ApproveOrRefuse => &[("approve", ""), ("refuse", "")],
+        Choice::SendOrSettle => &[("approve", ""), ("refuse", ""), ("settle", " --sent")],
         Choice::RefuseOnly => &[("refuse", "")],
         Choice::Settle => &[("settle", " --sent"), ("settle", " --not-sent")],
         Choice::Nothing => &[],

@@ -137,6 +137,7 @@ impl Call<'_, '_> {
                         let later = self.later();
                         self.show(&format!("The query lies in the outbox: {path}\n{later}"), Found::Fine)
                     }
+                    Answer::Mistaken { why } => Err(Failure::Usage(why)),
                     _ => Err(DeskTrouble::Misplaced.into()),
                 }
             }
@@ -169,7 +170,11 @@ impl Call<'_, '_> {
         let found = if status::is_fine(&part) { Found::Fine } else { Found::Wrong };
         let shown = match as_json {
             true => json(&part)?,
-            false => status::of(code, &part, &self.items()?, self.look, &self.called),
+            false => {
+                // Of a restored store nothing can be decided, and nothing is told of what could be.
+                let items = if part.restored.is_some() { Vec::new() } else { self.items()? };
+                status::of(code, &part, &items, self.look, &self.called)
+            }
         };
         self.show(&shown, found)
     }
@@ -216,8 +221,22 @@ impl Call<'_, '_> {
     fn held(&mut self, as_json: bool) -> Result<Found, Failure> {
         let items = self.items()?;
         let found = if items.is_empty() { Found::Fine } else { Found::Wrong };
-        let shown = if as_json { json(&items)? } else { held::show(&items, self.look, &self.called) };
+        let shown = match as_json {
+            true => json(&items)?,
+            false => held::show(&items, self.look, &self.called) + self.when_decided(&items),
+        };
         self.show(&shown, found)
+    }
+
+    /// When what is decided now has its effect, where that is not at once.
+    fn when_decided(&self, items: &[HeldItem]) -> &'static str {
+        match items.is_empty() || self.desk.daemon_answered() {
+            true => "",
+            false => {
+                "\nThe daemon does not run: it can be decided now, and happens when the daemon runs again:\n    \
+                 systemctl start sluse\n"
+            }
+        }
     }
 
     fn decide(&mut self, decision: Decision, verdict: Verdict) -> Result<Found, Failure> {
@@ -225,7 +244,8 @@ impl Call<'_, '_> {
         match self.desk.ask(Request::Decide(Ask { id, verdict, reason, seen }))? {
             Answer::Decided { id, state, next } => {
                 let later = self.later();
-                self.show(&format!("Exchange {id} is now {state}. Next: {next}.\n{later}"), Found::Fine)
+                let told = text::paragraph("", &format!("Exchange {id} is now {state}. Next: {next}."));
+                self.show(&(told + later), Found::Fine)
             }
             _ => Err(DeskTrouble::Misplaced.into()),
         }

@@ -58,7 +58,8 @@ pub fn recover(settings: &Settings, asked: &Recover, called: &Called, out: &mut 
 
 fn shown_after(called: &Called) -> String {
     format!(
-        "Recovered: the daemon can be started again. What may have been sent or handed over waits for a person:\n    {}\n",
+        "Recovered. What may have been sent or handed over waits for a person, now or later:\n    {}\nThe rest goes on when the \
+         daemon runs again:\n    systemctl start sluse\n",
         called.command("held")
     )
 }

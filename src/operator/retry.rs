@@ -5,8 +5,14 @@ use super::text::{Look, Tone, municipality, paragraph};
 use crate::engine::places::short_id;
 use crate::engine::retry::{CameTo, RetryLine};
 
+/// That there is nothing to do is no fault.
+const NOTHING_SELECTED: &str = "Nothing that the hub rejected is selected by this: nothing is to be sent again.\n";
+
 /// One line for each, and how many there are of either kind.
 pub fn show(lines: &[RetryLine], only_looked: bool, look: Look) -> String {
+    if lines.is_empty() {
+        return NOTHING_SELECTED.to_owned();
+    }
     let mut shown = String::new();
     for line in lines {
         let (tone, came_to) = match &line.came_to {
@@ -20,9 +26,14 @@ pub fn show(lines: &[RetryLine], only_looked: bool, look: Look) -> String {
     }
     let refused = lines.iter().filter(|line| is_refused(line)).count();
     let good = lines.len() - refused;
+    let held = lines.iter().filter(|line| is_held(line)).count();
     shown
         + &match only_looked {
             true => format!("{good} would be sent again, {refused} would not. Nothing was changed.\n"),
+            false if held > 0 => {
+                let sent = good - held;
+                format!("{sent} sent again, {held} accepted and held (decide with `sluse held`), {refused} not.\n")
+            }
             false => format!("{good} sent again, {refused} not.\n"),
         }
 }
@@ -34,6 +45,11 @@ pub fn found(lines: &[RetryLine]) -> Found {
 
 fn is_refused(line: &RetryLine) -> bool {
     matches!(line.came_to, CameTo::Refused { .. })
+}
+
+/// The new one waits for a person before it is sent.
+fn is_held(line: &RetryLine) -> bool {
+    matches!(&line.came_to, CameTo::Retried { state, .. } if state == "held")
 }
 
 /// `3f0f9a2e → 77aa0c11`, or the one that there is.

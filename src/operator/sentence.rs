@@ -1,21 +1,32 @@
 //! Every fact of an exchange as one sentence, for `sluse explain`: what happened, with names, sizes and numbers,
-//! on what evidence, and where a person decided, who and why. Start with [`of`].
+//! on what evidence, and where a person decided, who and why. What it was that was decided on, the facts before it say.
+//! Start with [`of`].
 
 use super::text::{count, grouped};
 use crate::domain::change::ChangeSummary;
 use crate::domain::envelope::ReceiptOutcome;
-use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Accepted, Arrival, Belongs, Decision, Seen, TriggerWay};
 use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::{Exchange, Fact, GivenUp, Origin, State};
 use crate::domain::moment::PaymentMonth;
 
-/// What happened, in a story that began with `first`. Without personal data, as facts are.
-pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
+/// What is known of an entry beside its fact.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'s> {
+    /// The exchange as it was before; None: it began with this, or what it was cannot be known.
+    pub before: Option<&'s Exchange>,
+    /// Who recovered the store, and why, where the entry was written by that.
+    pub recovered: Option<&'s Decision>,
+}
+
+/// What happened. Without personal data, as facts are.
+pub fn of(fact: &Fact, Around { before, recovered }: Around<'_>) -> String {
     match fact {
-        Fact::Accepted(query) => accepted(query),
+        Fact::Accepted(query) => accepted(query, recovered.is_some()),
         Fact::Unfit(unfit) => format!(
-            "{} was taken out of the outbox ({}, SHA-256 {}) and is unfit: {}.",
+            "{} {} ({}, SHA-256 {}) and is unfit: {}.",
             unfit.original_name,
+            came_from(recovered.is_some()),
             count(unfit.size, "byte"),
             unfit.hash.short(),
             unfit.finding
@@ -64,8 +75,8 @@ pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
             let would = summary.as_ref().map(|summary| format!(" It would change this: {}.", changes(summary)));
             format!("The reply is held: {}.{}", joined(reasons), would.unwrap_or_default())
         }
-        Fact::Approved { decision, seen } => decided(decision, &format!("approved it{}", having_seen(seen))),
-        Fact::Declined { decision } => decided(decision, "refused it"),
+        Fact::Approved { decision, seen } => decided(decision, &approved(seen, before)),
+        Fact::Declined { decision } => decided(decision, &refused(before)),
         Fact::Applied { summary, delivery, as_of } => {
             let delivery = delivery.map(|number| format!(" (delivery {number})")).unwrap_or_default();
             format!("The register holds the reply{delivery}, as of {as_of}: {}.", changes(summary))
@@ -92,30 +103,79 @@ pub fn of(fact: &Fact, first: Option<&Fact>) -> String {
         Fact::Tidied { left } => {
             format!("The far side was tidied, but these files could not be removed there: {}.", left.join(", "))
         }
-        Fact::StoreRestored => "The store was put back from a backup: what happened here between that backup and this \
-                                entry is not on record."
-            .to_owned(),
-        Fact::SetAside => set_aside(first).to_owned(),
+        Fact::StoreRestored => {
+            let told = "The store was put back from a backup: what happened here between that backup and this entry is \
+                        not on record.";
+            match recovered {
+                Some(decision) => format!("{told} {}", decided(decision, "recovered it")),
+                None => told.to_owned(),
+            }
+        }
+        Fact::SetAside => set_aside(before).to_owned(),
     }
 }
 
-fn set_aside(first: Option<&Fact>) -> &'static str {
-    match first {
-        Some(Fact::Unfit(_)) => "The file lies in refused/, with the reason beside it.",
-        Some(Fact::ReplyFetched(_)) => {
+fn set_aside(before: Option<&Exchange>) -> &'static str {
+    match before.map(|before| (&before.origin, before.touched_out)) {
+        Some((Origin::Unfit(_), _)) => "The file lies in refused/, with the reason beside it.",
+        Some((Origin::Reply, _)) => {
             "The reply is off the far side; it lies in the archive, and in refused/ with the reason beside it."
         }
-        _ => "The query lies in refused/, with the reason beside it; what lay in OUT was cleared away.",
+        Some((Origin::Query(_), true)) => {
+            "The query lies in refused/, with the reason beside it; whatever of it lay in OUT was cleared away."
+        }
+        Some((Origin::Query(_), false)) => {
+            "The query lies in refused/, with the reason beside it; nothing of it was ever put into OUT."
+        }
+        None => "It lies in refused/, with the reason beside it.",
     }
 }
 
-fn accepted(query: &Accepted) -> String {
+/// What a person let pass, and what it was held against.
+fn approved(seen: &Seen, before: Option<&Exchange>) -> String {
+    match before.map(|before| &before.state) {
+        Some(State::QueryHeld { .. }) => "approved the query: it may be sent".to_owned(),
+        Some(State::ReceiptHeld { .. }) => "approved the error receipt: the hub has rejected the query".to_owned(),
+        Some(state) if state.is_held_before_hand_over() => {
+            "approved the hand-over of the reply, which the register holds already".to_owned()
+        }
+        _ => format!("approved it{}", having_seen(seen)),
+    }
+}
+
+/// What a person refused or gave up, and what that does not undo.
+fn refused(before: Option<&Exchange>) -> String {
+    let told = match before.map(|before| (&before.state, before.gives_up())) {
+        Some((_, Some(GivenUp::Wait))) => "gave up the wait for the reply; the query still counts as sent",
+        Some((_, Some(GivenUp::HandOver))) => "gave up the hand-over; the register holds the reply all the same",
+        Some((_, Some(GivenUp::Reply(name)))) => {
+            let waits = match before.is_some_and(|before| before.query().is_some()) {
+                true => "; its query waits for another",
+                false => "",
+            };
+            return format!("refused the reply {name}{waits}");
+        }
+        Some((State::ReceiptHeld { .. }, None)) => "refused the error receipt: the hub has the query all the same",
+        Some((State::QueryHeld { .. }, None)) => "refused the query: it is not sent",
+        Some((_, None)) | None => "refused it",
+    };
+    told.to_owned()
+}
+
+fn came_from(recovery: bool) -> &'static str {
+    match recovery {
+        true => "was found here, and in no journal, when the store was recovered",
+        false => "was taken out of the outbox",
+    }
+}
+
+fn accepted(query: &Accepted, recovery: bool) -> String {
     let month = match query.payment_month {
         month if month == PaymentMonth::of(query.payment_date) => String::new(),
         month => format!(" (month {month})"),
     };
     let taken = match query.retry_of {
-        None => "was taken out of the outbox".to_owned(),
+        None => came_from(recovery).to_owned(),
         Some(former) => format!("of exchange {former} is sent again, from the archive"),
     };
     format!(
@@ -139,6 +199,9 @@ fn fetched(arrival: &Arrival) -> String {
         Belongs::Order => "It does not echo the query's delivery number, and is the first reply since".to_owned(),
         Belongs::Unasked => "No query waits for it".to_owned(),
         Belongs::Second { to } => format!("The query that it answers, exchange {to}, already has a reply"),
+        Belongs::GivenUp { of } => {
+            format!("The wait for the reply of exchange {of} was given up, and this is that reply or may be it")
+        }
         Belongs::ReusedTransfer { of } => format!("Exchange {of} had the same transfer id with other bytes"),
     };
     format!(
@@ -190,3 +253,6 @@ fn having_seen(seen: &Seen) -> String {
 fn joined(reasons: &[HoldReason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

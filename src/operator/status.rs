@@ -56,7 +56,8 @@ pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
     }
     shown.push_str(&left_over(snapshot, look));
     let waits = snapshot.routes.iter().any(|route| route.waiting_for_person() > 0);
-    if waits || !snapshot.unread.is_empty() {
+    // Of a restored store nothing can be decided.
+    if snapshot.restored.is_none() && (waits || !snapshot.unread.is_empty()) {
         let _ = write!(shown, "\nWhat waits for a person, and how it is decided: {}\n", called.command("held"));
     }
     shown
@@ -98,7 +99,8 @@ fn heading(snapshot: &Snapshot, look: Look) -> String {
         // The same municipality stands under each of its exchanges.
         (_, false) => "routes",
     };
-    format!("{}\n{}{routes} {of}: {}.\n", daemon(snapshot, look), halts(snapshot, look), told.join(", "))
+    let counted = paragraph("", &format!("{routes} {of}: {}.", told.join(", ")));
+    format!("{}\n{}{counted}", daemon(snapshot, look), halts(snapshot, look))
 }
 
 /// What a disk keeps from going on.
@@ -151,7 +153,7 @@ fn routes(snapshot: &Snapshot, look: Look) -> String {
         }
         let mut table = Table::new(["MUNICIPALITY", "STATE", "SINCE", "DEADLINE", "NEXT"]);
         for route in group {
-            table.row(row(route));
+            table.row(row(route, snapshot.restored.is_some()));
         }
         shown.push_str(&table.show(look));
         routes = rest;
@@ -159,10 +161,11 @@ fn routes(snapshot: &Snapshot, look: Look) -> String {
     shown
 }
 
-fn row(route: &RouteLine) -> [Cell; 5] {
+fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
     let name = format!("{} {}", route.municipality, route.name);
     let Some(foremost) = route.foremost() else {
-        return [name.into(), NO_QUERY.0.into(), "".into(), "".into(), NO_QUERY.1.into()];
+        let next = if is_restored { "nothing is taken until the store is recovered" } else { NO_QUERY.1 };
+        return [name.into(), NO_QUERY.0.into(), "".into(), "".into(), next.into()];
     };
     let mut next = foremost.next.clone();
     if foremost.overdue {
@@ -251,7 +254,7 @@ fn labelled(name: &str, text: &str) -> String {
 
 /// `2026-12-01 16:15`, and whether it has passed.
 pub fn deadline(by: Moment, overdue: bool) -> String {
-    format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why nothing came" } else { "" })
+    format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why it has not come" } else { "" })
 }
 
 fn endpoints(endpoints: &[EndpointLine], look: Look) -> String {
@@ -294,7 +297,11 @@ fn left_over(snapshot: &Snapshot, look: Look) -> String {
             let why = refused.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             table.row([place.into(), (&refused.exchange).into(), format!("{}{why}", refused.name).into()]);
         }
-        let folder = format!("{}/EXCHANGE/MUNICIPALITY, with the whole reason beside each.", snapshot.refused_folder);
+        let folder = format!(
+            "{}/EXCHANGE/MUNICIPALITY, with the whole reason beside each. What a later query followed lies there too, and is \
+             not shown.",
+            snapshot.refused_folder
+        );
         let _ = write!(shown, "\n{}{}", table.show(look), paragraph("They lie in ", &folder));
     }
     if !snapshot.unread.is_empty() {

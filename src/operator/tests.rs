@@ -31,7 +31,8 @@ use crate::engine::snapshot::{
 use crate::outbox::Waiting;
 use crate::store::Head;
 use crate::store::anchor::AnchorLine;
-use crate::store::audit::{Flaw, Part};
+use crate::store::audit::{Flaw, Part, Recovery};
+use sentence::Around;
 
 const ID: &str = "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6";
 const OTHER: &str = "77aa0c11-0000-4000-8000-000000000001";
@@ -202,6 +203,7 @@ fn held_items() -> Vec<HeldItem> {
             choice: Choice::Settle,
             ..bare.clone()
         },
+        HeldItem { reasons: vec![HoldReason::MaybeSent.to_string()], choice: Choice::SendOrSettle, ..bare.clone() },
         HeldItem {
             reasons: vec![HoldReason::UnfitReply { finding: "record 5: no end record".into() }.to_string()],
             choice: Choice::RefuseOnly,
@@ -222,6 +224,7 @@ fn story() -> Story {
         seq: i as u64 + 100,
         at: first.plus(std::time::Duration::from_secs(7 * i as u64)),
         fact,
+        recovered: None,
     };
     Story {
         id: id(ID),
@@ -544,7 +547,8 @@ fn explain_tells_every_fact_in_a_sentence() {
     // Rejected, and the exchange by which it is sent again, while it can still be taken back.
     let Some(Fact::Accepted(query)) = every_fact().into_iter().next() else { panic!("the first fact is a query") };
     let of_that = Accepted { retry_of: Some(id(ID)), ..query };
-    let entry = StoryEntry { seq: 130, at: at("2026-12-01T09:15:00Z"), fact: Some(Fact::Accepted(of_that)) };
+    let entry =
+        StoryEntry { seq: 130, at: at("2026-12-01T09:15:00Z"), fact: Some(Fact::Accepted(of_that)), recovered: None };
     let rejected = Story {
         held: None,
         state: "rejected".into(),
@@ -564,7 +568,7 @@ fn explain_tells_every_fact_in_a_sentence() {
     };
     is_transcript("explain-offers.txt", &explain::show(&[rejected, again], Look::PLAIN, &called()));
     for fact in every_fact() {
-        let sentence = sentence::of(&fact, None);
+        let sentence = sentence::of(&fact, Around::default());
         assert!(sentence.starts_with(|c: char| c.is_uppercase() || sentence.starts_with("notes")), "{sentence}");
         assert!(sentence.ends_with(['.', '”']) && !sentence.contains(".."), "{sentence}");
     }
@@ -606,7 +610,11 @@ fn a_retry_says_of_each_exchange_what_it_came_to_and_exits_with_1_if_any_was_ref
     let done = [retry_line(ID, by), retry_line(OTHER, CameTo::Refused { why }), unknown];
     let looked = [retry_line(ID, CameTo::Possible { state: "held".into() })];
 
-    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&looked, true, Look::PLAIN);
+    let by_held =
+        CameTo::Retried { by: id(OTHER), state: "held".into(), next: "a person approves or refuses it".into() };
+    let held = [retry_line(ID, by_held)];
+    let shown = retry::show(&done, false, Look::PLAIN) + "\n" + &retry::show(&held, false, Look::PLAIN);
+    let shown = shown + "\n" + &retry::show(&looked, true, Look::PLAIN);
 
     is_transcript("retry.txt", &shown);
     assert_eq!(
@@ -737,16 +745,6 @@ fn every_exchange_of_a_municipality_is_listed_in_one_line() {
 }
 
 #[test]
-fn what_was_set_aside_is_called_what_it_was() {
-    let facts = every_fact();
-    let told = |name: &str| sentence::of(&Fact::SetAside, facts.iter().find(|fact| fact.name() == name));
-
-    assert!(told("unfit").starts_with("The file lies in refused/"));
-    assert!(told("accepted").starts_with("The query lies in refused/"));
-    assert!(told("reply_fetched").starts_with("The reply is off the far side"));
-}
-
-#[test]
 fn status_of_one_municipality_does_not_blame_it_for_the_others() {
     let answers = |request: Request| match request {
         Request::Status => {
@@ -814,6 +812,28 @@ fn a_decision_is_passed_on_as_it_was_made_and_told_as_it_was_taken() {
 }
 
 #[test]
+fn a_query_that_cannot_be_is_a_mistake_of_usage_and_one_that_could_not_be_written_is_wrong() {
+    let ask = |answer: fn(String) -> Answer| {
+        let why = "a reason".to_owned();
+        run("sluse query 0751 --payment-date 2026-12-31", move |_| vec![answer(why.clone())])
+    };
+
+    assert_eq!(ask(|why| Answer::Mistaken { why }), ("error: a reason\n".into(), 2));
+    assert_eq!(ask(|why| Answer::Refused { why }), ("error: a reason\n".into(), 1));
+}
+
+#[test]
+fn a_retry_of_nothing_says_so_and_is_no_fault() {
+    let retry = |end: &str| {
+        run(&format!("sluse retry --all-rejected --reason tried{end}"), |_| vec![Answer::Retried { lines: vec![] }])
+    };
+
+    let (said, status) = retry("");
+    assert!(said.starts_with("Nothing that the hub rejected is selected by this") && status == 0, "{said}");
+    assert_eq!(retry(" --json"), ("[]\n".into(), 0));
+}
+
+#[test]
 fn a_query_is_composed_and_its_path_told() {
     let (shown, status) = run("sluse query 0751 --payment-date 2026-12-31", |request| {
         assert!(matches!(request, Request::Query { exchange: None, payment_date, .. } if payment_date.day() == 31));
@@ -840,7 +860,7 @@ fn check_says_what_the_settings_hold_or_every_mistake() {
 }
 
 /// A store that somebody was at, and one that nobody was at.
-fn audits() -> [audit::Audit; 2] {
+fn audits() -> [audit::Audit; 4] {
     let head = || {
         let line = AnchorLine { seq: 1_234, hash: ContentHash::of(b"head"), at: at("2026-12-01T04:20:00Z") };
         Some(audit::HeadLine {
@@ -852,8 +872,26 @@ fn audits() -> [audit::Audit; 2] {
     };
     let anchor = |met, torn| Some(audit::AnchorSeen { file: "/mnt/elsewhere/anchor".into(), lines: 40, met, torn });
     let of = |part, entry: i64, what: &str| Flaw::of_entry(part, entry, what);
+    let other_way = |recoveries| audit::Audit {
+        entries: 1_234,
+        head: head(),
+        anchor: anchor(30, false),
+        recoveries,
+        not_understood: 0,
+        flaw_count: 10,
+        flaws: (1_231..1_241)
+            .map(|entry| match entry <= 1_234 {
+                true => of(
+                    Part::Anchor,
+                    entry,
+                    "has another hash than in the anchor: it, or one before it, was written anew",
+                ),
+                false => of(Part::Anchor, entry, "stands in the anchor, and the journal ends before it, at 1234"),
+            })
+            .collect(),
+    };
     let flaws = vec![
-        Flaw::of(Part::File, "the trigger journal_is_never_updated was removed"),
+        Flaw::of(Part::File, "the list `statement` of the database was removed"),
         of(Part::Journal, 17, "was edited: its hash is not that of its content"),
         of(Part::Journal, 20, "is missing, and the 3 behind it, up to 23"),
         of(Part::Anchor, 1_240, "stands in the anchor, and the journal ends before it, at 1234"),
@@ -864,21 +902,32 @@ fn audits() -> [audit::Audit; 2] {
         ),
     ];
     [
-        audit::Audit { entries: 1_234, head: head(), anchor: None, not_understood: 2, flaw_count: 0, flaws: vec![] },
+        audit::Audit {
+            entries: 1_234,
+            head: head(),
+            anchor: None,
+            recoveries: vec![],
+            not_understood: 2,
+            flaw_count: 0,
+            flaws: vec![],
+        },
         audit::Audit {
             entries: 1_230,
             head: head(),
             anchor: anchor(39, true),
+            recoveries: vec![],
             not_understood: 0,
             flaw_count: 10_005,
             flaws,
         },
+        other_way(vec![Recovery { entry: 1_231, at: at("2026-11-30T08:00:00Z"), journal: 1_230 }]),
+        other_way(vec![]),
     ]
 }
 
 #[test]
 fn an_audit_says_what_holds_and_names_every_flaw() {
-    for (audit, file, found) in audits().iter().zip(["fine", "flaws"]).map(|(audit, name)| {
+    for (audit, file, found) in audits().iter().zip(["fine", "flaws", "recovered", "other"]).map(|(audit, name)| {
         (audit, format!("audit-{name}.txt"), if name == "fine" { Found::Fine } else { Found::Wrong })
     }) {
         is_transcript(&file, &audit::show(audit, Look::PLAIN, &called()));

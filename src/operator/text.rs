@@ -59,7 +59,7 @@ impl Look {
 pub fn tone_of(state: &str) -> Tone {
     match state {
         "done" => Tone::Good,
-        "held" | "in doubt" | "refused" | "rejected" | "withdrawn" => Tone::Bad,
+        "held" | "in doubt" | "given up" | "refused" | "rejected" | "withdrawn" => Tone::Bad,
         _ => Tone::Plain,
     }
 }

@@ -126,6 +126,7 @@ impl Comparison {
             }
             Belongs::Unasked => vec![HoldReason::Unasked],
             Belongs::Second { to } => vec![HoldReason::SecondReply { to: *to }],
+            Belongs::GivenUp { of } => vec![HoldReason::GivenUp { of: *of }],
             Belongs::ReusedTransfer { of } => vec![HoldReason::ReusedTransfer { of: *of }],
         };
         if let (Some(delivery), Some(applied)) = (self.arrival.delivery, self.register.delivery)

@@ -64,12 +64,15 @@ impl FromStr for AnchorLine {
     }
 }
 
+/// What an anchor is made of before its journal's first entry. So one that was emptied since is no new one.
+pub const BEGINNING: &str = "The anchor of a journal. Its lines: entry, hash, moment.\n";
+
 /// Every whole line of an anchor's text, in order; the last one counts. True beside them: something else stands there
 /// too, as a write that was cut off by a crash leaves it.
 pub fn parse_all(text: &str) -> (Vec<AnchorLine>, bool) {
     let mut is_torn = false;
     let mut lines = Vec::new();
-    for piece in text.split_inclusive('\n') {
+    for piece in text.strip_prefix(BEGINNING).unwrap_or(text).split_inclusive('\n') {
         match piece.strip_suffix('\n').map(str::parse) {
             Some(Ok(line)) => lines.push(line),
             Some(Err(_)) | None => is_torn = true,
@@ -107,6 +110,14 @@ mod tests {
             assert_eq!(lines, whole.collect::<Vec<_>>(), "{end}");
             assert_eq!(is_torn, ![0, first, text.len()].contains(&end), "{end}");
         }
+    }
+
+    #[test]
+    fn the_beginning_is_no_line_and_no_tear() {
+        assert_eq!(parse_all(BEGINNING), (vec![], false));
+        assert_eq!(parse_all(&format!("{BEGINNING}{}\n", line(1))), (vec![line(1)], false));
+        assert_eq!(parse_all(&BEGINNING[..9]), (vec![], true));
+        assert_eq!(parse_all(&format!("{}\n{BEGINNING}", line(1))), (vec![line(1)], true));
     }
 
     #[test]

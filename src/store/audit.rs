@@ -10,6 +10,7 @@ use super::Head;
 use super::anchor::AnchorLine;
 use super::chain::Stored;
 use crate::domain::identity::ContentHash;
+use crate::domain::moment::Moment;
 
 /// One thing that does not hold. Without personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +43,16 @@ impl Flaw {
     }
 }
 
+/// A recovery, as the journal tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// The number of its own entry.
+    pub entry: u64,
+    pub at: Moment,
+    /// The last entry of the store that was put back: older anchors know others behind it.
+    pub journal: u64,
+}
+
 /// What an audit came to, beside its flaws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -51,6 +62,8 @@ pub struct Verified {
     pub head: Option<AnchorLine>,
     /// Lines of the anchor that the journal meets.
     pub anchors_met: u64,
+    /// Every time that a person let the house go on with a store that was put back.
+    pub recoveries: Vec<Recovery>,
     /// Entries of another version, whole and in their place, that this program does not understand.
     pub not_understood: u64,
     pub flaws: u64,

@@ -114,6 +114,13 @@ pub enum StoreTrouble {
     /// The file is not whole, or something else.
     #[error("the store {path} is damaged ({reason}): {PUT_BACK}")]
     Damaged { path: String, reason: String },
+    /// Nothing was made: whoever reads must not take an empty store for the one that is gone.
+    #[error(
+        "there is no store at {path}, where `[store] url` of the settings says that it is; only the daemon makes one. It has never \
+         run with these settings, or they name another place than before, or a disk is not mounted, or the store was lost: \
+         then {PUT_BACK}"
+    )]
+    Missing { path: String },
     /// Nobody works at the store any more.
     #[error("the store's own thread has ended")]
     Closed,

@@ -40,7 +40,15 @@ impl SqliteStore {
     /// Opens the store, and makes it (for its owner alone, 0600) where there is none. The whole chain is
     /// checked. Errors: `Broken` where the chain does not hold, `Newer` for a later layout.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreTrouble> {
-        let database = Database::open_to_write(path)?;
+        SqliteStore::walked(Database::open_to_write(path)?)
+    }
+
+    /// The same for a store that must be there already: none is ever made. Errors: also `Missing`.
+    pub fn open_existing(path: &Path) -> Result<SqliteStore, StoreTrouble> {
+        SqliteStore::walked(Database::open_existing_to_write(path)?)
+    }
+
+    fn walked(database: Database) -> Result<SqliteStore, StoreTrouble> {
         let head = database.walk(0, &mut |_, _| {})?;
         Ok(SqliteStore { database, head: Cell::new(head) })
     }

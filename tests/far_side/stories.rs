@@ -7,6 +7,8 @@ use super::scene::{Case, Ends, Scene, receipt, refusal};
 use crate::rig::until;
 
 const NOTHING: &str = "nothing";
+const MEND: &str =
+    "has mended what the hub complains of, then `sluse retry` (the same query), or puts a new query into the outbox";
 const DECIDE: &str = "finds out what is true from UDK, then `sluse approve` or `sluse refuse`";
 const REFUSE: &str = "`sluse refuse`, and asks UDK for a fit reply";
 const ASK_HUB: &str =
@@ -111,12 +113,7 @@ pub const RECEIPTS: &[Case] = &[
             "asks the operator of the hub; ours is read when it takes that one's place",
         )
     },
-    story(
-        "an error receipt",
-        &[ask, failure],
-        (1, "rejected", "find out why"),
-        "mends what the hub complains of, and puts a new query into the outbox",
-    ),
+    story("an error receipt", &[ask, failure], (1, "rejected", "find out why"), MEND),
     story(
         "an error receipt, then a success receipt",
         &[ask, failure, |scene| {
@@ -145,7 +142,7 @@ pub const RECEIPTS: &[Case] = &[
             scene.put(&scene.receipt_name(), format!("<TechnicalReceipt>{ids}{text}</TechnicalReceipt>").as_bytes());
         }],
         (1, "rejected", "find out why"),
-        "mends what the hub complains of, and puts a new query into the outbox",
+        MEND,
     ),
 ];
 

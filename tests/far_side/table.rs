@@ -29,8 +29,10 @@ could think of there is one outcome. Three rules hold throughout:
 as soon as its size changes, and at every tenth poll. **left alone**: it counts among the files for others. Every other word is
 a state of the exchange; `sluse explain` tells its story.
 
-This page is made from the run of `tests/far_side.rs`, and a test keeps it so (`SLUSE_UPDATE=1 cargo test --test far_side` writes
-it anew).
+A receipt that says success and error at once counts as an error: the hub complains of something, and a person finds out of what. If
+it has taken the query all the same, its reply is held as one that nobody asked for, and can be approved.
+
+What stands here was seen in tests against a real OpenSSH server.
 ";
 
 /// Compares with the manual, or writes it where `SLUSE_UPDATE` is set.

@@ -106,9 +106,10 @@ impl Person {
         match (item.choice, &item.reply) {
             (Choice::Nothing, _) => None,
             (Choice::RefuseOnly, _) => Some(Verdict::Refuse),
-            (Choice::Settle, _) if !is_known => None,
-            (Choice::Settle, _) if self.hub.has_counted(item.id) => Some(Verdict::SettleSent),
+            (Choice::Settle | Choice::SendOrSettle, _) if !is_known => None,
+            (Choice::Settle | Choice::SendOrSettle, _) if self.hub.has_counted(item.id) => Some(Verdict::SettleSent),
             (Choice::Settle, _) => Some(Verdict::SettleNotSent),
+            (Choice::SendOrSettle, _) => Some(as_one_likes),
             (Choice::ApproveOrRefuse, Some(reply)) if !self.hub.stands_by(&reply.file) => Some(Verdict::Refuse),
             // It was taken for the answer to a query that UDK never had.
             (Choice::ApproveOrRefuse, Some(_)) if item.query.is_some() && !self.hub.has_counted(item.id) => {

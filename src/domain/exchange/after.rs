@@ -3,7 +3,9 @@
 
 use super::fact::{Arrival, Fact, TriggerWay};
 use super::hold::HoldReason;
-use super::{Approval, Exchange, HandOverNames, Impossible, Origin, ReadReceipt, State, TriggerPlan};
+use super::{
+    Approval, Declined, Exchange, GivenUp, HandOverNames, Impossible, Origin, ReadReceipt, State, TriggerPlan,
+};
 use crate::domain::envelope::{ReceiptError, ReceiptOutcome};
 use crate::domain::identity::{FileId, Route};
 use crate::domain::moment::Moment;
@@ -49,6 +51,7 @@ impl Exchange {
             waived: Vec::new(),
             retried_by: Vec::new(),
             is_restored: false,
+            declined: None,
         }
     }
 
@@ -115,7 +118,7 @@ impl Exchange {
             (State::ReceiptHeld { errors }, Fact::Approved { .. }) => State::Rejecting { errors: errors.clone() },
             (State::ReceiptHeld { .. }, Fact::Declined { .. }) => self.while_waiting(),
 
-            (state, Fact::ReplyFetched(arrival)) if state.awaits_reply() => {
+            (_, Fact::ReplyFetched(arrival)) if self.awaits_reply() => {
                 State::Replied { arrival: arrival.clone(), approved: None }
             }
             // Also held anew, where the register moved on while a person had not decided.
@@ -177,6 +180,12 @@ impl Exchange {
                 }
             }
             (State::QueryHeld { .. }, Fact::Declined { decision }) => {
+                State::Refusing { why: format!("refused by {}: {}", decision.who, decision.reason) }
+            }
+            // Approved after a backup was put back, and thought better of: until the intent it can be stopped.
+            (State::Accepted | State::Uploaded { .. } | State::Staged { .. }, Fact::Declined { decision })
+                if self.is_restored =>
+            {
                 State::Refusing { why: format!("refused by {}: {}", decision.who, decision.reason) }
             }
             // Given up waiting: what the hub has, it has, so the query still counts.
@@ -243,7 +252,11 @@ impl Exchange {
             State::Rejecting { errors } | State::Rejected { errors } => {
                 Ok(State::ReceiptHeld { errors: errors.clone() })
             }
-            State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::Receipted),
+            State::QueryHeld { .. } if self.awaits_reply() => Ok(State::Receipted),
+            // Another trigger would be a second query.
+            State::Accepted | State::Uploaded { .. } | State::Staged { .. } if self.may_be_there_before_intent() => {
+                Ok(State::Receipted)
+            }
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
                 Err(Impossible { fact: "a success receipt".into(), state: self.state.name().into() })
             }
@@ -258,6 +271,11 @@ impl Exchange {
             State::Submitted if !self.may_have_sent_twice() => Ok(State::Rejecting { errors }),
             State::Submitting { .. } | State::InDoubt { .. } | State::Submitted => Ok(State::ReceiptHeld { errors }),
             State::QueryHeld { .. } if self.state.awaits_reply() => Ok(State::ReceiptHeld { errors }),
+            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
+                if self.is_restored =>
+            {
+                Ok(State::ReceiptHeld { errors })
+            }
             // After doubt it is about the second copy; otherwise the hub contradicts itself.
             State::Receipted if !self.may_have_sent_twice() => Ok(State::ReceiptHeld { errors }),
             State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. } => {
@@ -290,6 +308,16 @@ impl Exchange {
         }
     }
 
+    /// What a person gives up who refuses it now. None: it is refused itself, or it is the hub's error receipt.
+    pub fn gives_up(&self) -> Option<GivenUp> {
+        match &self.state {
+            State::Submitted | State::Receipted => Some(GivenUp::Wait),
+            State::ReplyHeld { .. } if self.state.is_held_before_hand_over() => Some(GivenUp::HandOver),
+            State::ReplyHeld { arrival, .. } => Some(GivenUp::Reply(arrival.name.clone())),
+            _ => None,
+        }
+    }
+
     fn gather(&mut self, at: Moment, fact: &Fact) {
         match fact {
             Fact::DataUploaded => self.touched_out = true,
@@ -313,7 +341,7 @@ impl Exchange {
             // It is the first that is known of the trigger.
             Fact::Settled { sent: true, .. } if self.submitted_at.is_none() => self.submitted_at = Some(at),
             Fact::ReceiptRead { transfer, name, hash, outcome } => {
-                if self.is_restored {
+                if self.is_restored || self.attempts > 0 {
                     self.submitted_at.get_or_insert(at);
                 }
                 self.receipts.push(ReadReceipt {
@@ -324,10 +352,14 @@ impl Exchange {
                 });
             }
             Fact::ReplyFetched(arrival) => {
-                if self.is_restored {
+                if self.is_restored || self.attempts > 0 {
                     self.submitted_at.get_or_insert(at);
                 }
                 self.arrivals.push(arrival.clone());
+                self.declined = None;
+            }
+            Fact::Declined { decision } => {
+                self.declined = self.gives_up().map(|what| Declined { what, decision: decision.clone() });
             }
             Fact::Approved { .. } => self.waived.extend(self.held().into_iter().flatten()),
             Fact::Retried { by, .. } => self.retried_by.push(*by),
@@ -340,7 +372,6 @@ impl Exchange {
             | Fact::Settled { .. }
             | Fact::Withdrawn { .. }
             | Fact::ReplyHeld { .. }
-            | Fact::Declined { .. }
             | Fact::Applied { .. }
             | Fact::HandOverStaged { .. }
             | Fact::HandOverLost
@@ -366,7 +397,7 @@ fn maybe_handed_over(arrival: &Arrival) -> State {
 /// Tells a reply that the register already holds from one that it does not: only the former is held for this.
 impl State {
     /// Applied already, and held because it cannot be handed over.
-    fn is_held_before_hand_over(&self) -> bool {
+    pub fn is_held_before_hand_over(&self) -> bool {
         matches!(self, State::ReplyHeld { reasons, .. } if reasons.iter().any(HoldReason::is_about_the_hand_over))
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::fact::{Arrival, Belongs, Fact};
+use super::fact::{Accepted, Arrival, Belongs, Fact};
+use super::hold::HoldReason;
 use super::unread::{Marks, Unread};
 use super::{Exchange, Impossible, Origin, State};
 use crate::domain::envelope::SendersFileId;
@@ -164,7 +165,15 @@ impl Book {
         let may_have_asked = |unread: &&Unread| match (unread.marks.delivery, belongs) {
             (Some(asked), Belongs::Unasked | Belongs::Order) => delivery == Some(asked),
             (None, Belongs::Unasked) => true,
-            (_, Belongs::Delivery | Belongs::Second { .. } | Belongs::ReusedTransfer { .. } | Belongs::Order) => false,
+            (Some(asked), Belongs::GivenUp { .. }) => delivery == Some(asked),
+            (
+                _,
+                Belongs::Delivery
+                | Belongs::Second { .. }
+                | Belongs::ReusedTransfer { .. }
+                | Belongs::Order
+                | Belongs::GivenUp { .. },
+            ) => false,
         };
         let of_route = self.unread.values().filter(|unread| unread.marks.route.as_ref() == Some(route));
         of_route.filter(may_have_asked).map(|unread| unread.id).next()
@@ -189,6 +198,37 @@ impl Book {
         self.of_route(route).filter(|exchange| exchange.is_live_query()).find(|exchange| {
             exchange.query().is_some_and(|query| query.payment_date == date || query.payment_month == month)
         })
+    }
+
+    /// What must be said of this query just before its trigger is intended: one that began before it, and had come to
+    /// nothing when it was accepted, counts after all. What a person has let pass is not said again.
+    pub fn rivals_of(&self, exchange: &Exchange) -> Vec<HoldReason> {
+        let Some(query) = exchange.query() else { return Vec::new() };
+        let is_waived = |is_it: &dyn Fn(&HoldReason) -> Option<FileId>, other: &Exchange| {
+            let mut waived = exchange.waived.iter().filter_map(is_it).peekable();
+            // Who let one pass knew of those that counted then, though only the first was named.
+            waived.peek().is_some() && (!other.has_come_back() || waived.any(|waived| waived == other.id))
+        };
+        let second = |waived: &HoldReason| match waived {
+            HoldReason::SecondQuery { other, .. } => Some(*other),
+            _ => None,
+        };
+        let used = |waived: &HoldReason| match waived {
+            HoldReason::DeliveryUsed { other, .. } => Some(*other),
+            _ => None,
+        };
+        let earlier = || {
+            let of_route = self.of_route(&exchange.route).take_while(|other| other.id != exchange.id);
+            of_route.filter(|other| other.is_live_query()).filter_map(|other| Some((other, other.query()?)))
+        };
+        let is_second =
+            |of: &Accepted| of.payment_date == query.payment_date || of.payment_month == query.payment_month;
+        let first = earlier().find(|(other, of)| is_second(of) && !is_waived(&second, other));
+        let payment_date = query.payment_date;
+        let first = first.map(|(other, _)| HoldReason::SecondQuery { other: other.id, payment_date });
+        let same = earlier().find(|(other, of)| of.delivery == query.delivery && !is_waived(&used, other));
+        let same = same.map(|(other, of)| HoldReason::DeliveryUsed { delivery: of.delivery, other: other.id });
+        first.into_iter().chain(same).collect()
     }
 
     /// A name is unique for ever, whatever became of its exchange.
@@ -282,16 +322,30 @@ impl Book {
         }
         let echoes =
             |exchange: &&Exchange| delivery.is_some() && exchange.query().map(|query| query.delivery) == delivery;
-        let waiting: Vec<_> = self.of_route(route).filter(|exchange| exchange.state.awaits_reply()).collect();
+        let waiting: Vec<_> = self.of_route(route).filter(|exchange| exchange.awaits_reply()).collect();
         if let Some(exchange) = waiting.iter().copied().find(echoes) {
             return (Some(exchange.id), Belongs::Delivery);
         }
         if let Some(exchange) = self.of_route(route).filter(|exchange| !exchange.arrivals.is_empty()).find(echoes) {
             return (None, Belongs::Second { to: exchange.id });
         }
-        match waiting.iter().find(|exchange| exchange.query().is_some() && exchange.arrivals.is_empty()) {
-            Some(exchange) => (Some(exchange.id), Belongs::Order),
-            None => (None, Belongs::Unasked),
+        let given_up = || self.of_route(route).filter(|exchange| exchange.is_given_up());
+        if let Some(exchange) = given_up().find(echoes) {
+            return (None, Belongs::GivenUp { of: exchange.id });
+        }
+        // Order proves nothing of a query whose trigger is yet to be intended.
+        let is_next = |exchange: &&&Exchange| {
+            exchange.state.awaits_reply() && exchange.query().is_some() && exchange.arrivals.is_empty()
+        };
+        let Some(next) = waiting.iter().find(is_next) else { return (None, Belongs::Unasked) };
+        let is_late = |of: FileId| {
+            let mut replies = self.of_route(route).flat_map(|exchange| &exchange.arrivals);
+            !replies.any(|reply| reply.belongs == Belongs::GivenUp { of })
+        };
+        let before = self.of_route(route).take_while(|exchange| exchange.id != next.id);
+        match before.filter(|exchange| exchange.is_given_up()).find(|exchange| is_late(exchange.id)) {
+            Some(exchange) => (None, Belongs::GivenUp { of: exchange.id }),
+            None => (Some(next.id), Belongs::Order),
         }
     }
 

@@ -161,6 +161,8 @@ pub enum Belongs {
     Unasked,
     /// Its query already has a reply.
     Second { to: FileId },
+    /// A person gave up the wait for the reply of the query that it answers, or that comes first of those it may answer.
+    GivenUp { of: FileId },
     /// Its transfer id was used before, for other bytes.
     ReusedTransfer { of: FileId },
 }

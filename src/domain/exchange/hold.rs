@@ -41,6 +41,11 @@ pub enum HoldReason {
     Unasked,
     #[error("the query of exchange {to} already has a reply")]
     SecondReply { to: FileId },
+    #[error(
+        "the wait for the reply of exchange {of} was given up, and this is that reply or may be it; approved, it counts as a \
+         reply that nobody asked for"
+    )]
+    GivenUp { of: FileId },
     #[error("the transfer id was used before, in exchange {of}, for other bytes")]
     ReusedTransfer { of: FileId },
     #[error("the inbox already holds a file named {name}, and nothing is ever written over")]
@@ -86,6 +91,7 @@ impl HoldReason {
             | HoldReason::ByOrderOnly { .. }
             | HoldReason::Unasked
             | HoldReason::SecondReply { .. }
+            | HoldReason::GivenUp { .. }
             | HoldReason::ReusedTransfer { .. }
             | HoldReason::InboxNameTaken { .. }
             | HoldReason::InboxReplaced

@@ -11,6 +11,8 @@ pub mod hold;
 mod tests;
 pub mod unread;
 
+use std::fmt;
+
 pub use book::Book;
 pub use duty::Duty;
 pub use fact::Fact;
@@ -20,7 +22,7 @@ use super::envelope::ReceiptError;
 use super::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
 use super::moment::Moment;
 use super::patience::{Expectation, Patience};
-use fact::{Accepted, Arrival, TriggerWay, UnfitQuery};
+use fact::{Accepted, Arrival, Decision, TriggerWay, UnfitQuery};
 use hold::HoldReason;
 
 /// One exchange: what stays the same, what has been gathered, and the state it is in.
@@ -54,6 +56,25 @@ pub struct Exchange {
     pub retried_by: Vec<FileId>,
     /// Whether the store was put back while it was open, so that its reply may have been handed over before.
     pub is_restored: bool,
+    /// What a person refused or gave up last. None also once a reply has come since.
+    pub declined: Option<Declined>,
+}
+
+/// A wait or a step that ended because a person said so, and not because it came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declined {
+    pub what: GivenUp,
+    pub decision: Decision,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Receipt and reply are not waited for any more. What the hub has, it has: the query still counts.
+    Wait,
+    /// The register holds the reply; it is not put into the inbox.
+    HandOver,
+    /// This reply, by its name; its query waits for another.
+    Reply(RemoteName),
 }
 
 /// How the story began.
@@ -345,11 +366,33 @@ impl Exchange {
 
     /// Before the trigger's intent the hub cannot have the query, unless it was sent since a backup that was put back.
     pub fn can_be_withdrawn(&self) -> bool {
-        let is_before_intent = matches!(
-            self.state,
-            State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. }
-        );
-        is_before_intent && !self.is_restored
+        self.is_before_intent() && !self.is_restored
+    }
+
+    /// Whether the hub may have its query although the trigger is yet to be intended, or to be intended again: it was sent
+    /// since a backup that was put back, or by an attempt that was taken for failed. A receipt or a reply proves it.
+    pub fn may_be_there_before_intent(&self) -> bool {
+        self.is_before_intent() && (self.is_restored || self.attempts > 0)
+    }
+
+    fn is_before_intent(&self) -> bool {
+        matches!(self.state, State::Accepted | State::QueryHeld { .. } | State::Uploaded { .. } | State::Staged { .. })
+    }
+
+    /// Whether a reply that echoes its query's delivery number belongs to it.
+    pub fn awaits_reply(&self) -> bool {
+        self.state.awaits_reply() || self.may_be_there_before_intent()
+    }
+
+    /// Whether a person gave up the wait for its reply, and none has come for it.
+    pub fn is_given_up(&self) -> bool {
+        let is_over = matches!(self.state, State::CommandRan | State::Done { .. });
+        is_over && self.query().is_some() && self.arrivals.is_empty()
+    }
+
+    /// Whether it came to nothing, or seemed to, and the hub has said or may say the contrary.
+    fn has_come_back(&self) -> bool {
+        self.is_live_query() && (self.is_refused() || matches!(self.state, State::ReceiptHeld { .. }))
     }
 
     /// Whether its query came to nothing for good, so that it may be sent again as a new exchange.
@@ -357,9 +400,34 @@ impl Exchange {
         self.state.is_final() && self.query().is_some() && !self.is_live_query()
     }
 
+    /// The state's name as people see it: what a person gave up has not come to its end by itself.
+    pub fn state_name(&self) -> &'static str {
+        match self.given_up() {
+            Some(_) => "given up",
+            None => self.state.name(),
+        }
+    }
+
+    /// Who gave up what, where nothing but clearing up follows from it.
+    fn given_up(&self) -> Option<&Declined> {
+        let is_over = matches!(self.state, State::CommandRan | State::Done { .. });
+        self.declined.as_ref().filter(|declined| is_over && !matches!(declined.what, GivenUp::Reply(_)))
+    }
+
     /// What happens next, who does it, and what a person should do where nothing does.
     pub fn next_step(&self) -> String {
+        if let Some(declined) = self.given_up() {
+            return match self.state.is_final() {
+                true => format!("nothing: {declined}"),
+                false => format!("the far side is tidied, nothing else: {declined}"),
+            };
+        }
         match (&self.state, &self.origin) {
+            (State::Submitted | State::Receipted, _)
+                if let Some(declined) = self.declined.as_ref().filter(|_| !self.arrivals.is_empty()) =>
+            {
+                format!("another reply comes: {declined}")
+            }
             (State::Refused { .. }, Origin::Unfit(_)) => "nothing; put a corrected query into the outbox".to_owned(),
             (State::Refused { .. } | State::Withdrawn { .. } | State::Rejected { .. }, _)
                 if let Some(by) = self.retried_by.last() =>
@@ -388,9 +456,27 @@ impl Exchange {
     pub fn expectation(&self, patience: &Patience) -> Option<Expectation> {
         let at = self.submitted_at?;
         match self.state {
-            State::Submitted => Some(Expectation::Receipt { by: at.plus(patience.receipt_within) }),
-            State::Receipted => Some(Expectation::Reply { by: at.plus(patience.reply_within) }),
+            State::Submitted if self.arrivals.is_empty() => {
+                Some(Expectation::Receipt { by: at.plus(patience.receipt_within) })
+            }
+            // A reply that was refused says as well as a receipt that the hub has the query.
+            State::Submitted | State::Receipted => Some(Expectation::Reply { by: at.plus(patience.reply_within) }),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Decision { who, reason } = &self.decision;
+        match &self.what {
+            GivenUp::Wait => {
+                write!(f, "the wait for the reply was given up by {who}, the query still counts as sent: {reason}")
+            }
+            GivenUp::HandOver => {
+                write!(f, "the hand-over was given up by {who}, the register holds the reply: {reason}")
+            }
+            GivenUp::Reply(name) => write!(f, "{name} came and was refused by {who}: {reason}"),
         }
     }
 }

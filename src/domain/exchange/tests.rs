@@ -523,6 +523,40 @@ fn what_may_have_been_sent_since_a_backup_is_held_until_a_proof_or_a_person_come
 }
 
 #[test]
+fn what_was_approved_after_a_backup_is_stopped_by_a_proof_or_a_person_until_its_trigger_is_intended() {
+    let seen = Seen { reply: None, register_head: 0 };
+    let approved = vec![Fact::StoreRestored, Fact::Approved { decision: decision(), seen }];
+    for facts in [vec![], vec![Fact::DataUploaded], vec![Fact::DataUploaded, staged()]] {
+        let on_its_way = story(&with(approved.clone(), facts));
+
+        // A second trigger would be a second query
+        let received = on_its_way.after(at(9), &success()).unwrap();
+        assert_eq!((&received.state, received.duty()), (&State::Receipted, None));
+        assert!(received.submitted_at.is_some() && received.after(at(10), &Fact::DataUploaded).is_err());
+        let rejected = on_its_way.after(at(9), &failure()).unwrap();
+        assert_eq!((&rejected.state, rejected.duty()), (&State::ReceiptHeld { errors: errors() }, None));
+        let replied = on_its_way.after(at(9), &Fact::ReplyFetched(arrival(1, Some(42)))).unwrap();
+        assert_eq!(replied.state.name(), "replied");
+        let refused = on_its_way.after(at(9), &Fact::Declined { decision: decision() }).unwrap();
+        assert!(matches!(refused.state, State::Refusing { .. }) && refused.touched_out);
+    }
+    let intended = story(&with(approved, [Fact::DataUploaded, staged(), intended()]));
+    assert!(intended.after(at(9), &Fact::Declined { decision: decision() }).is_err());
+}
+
+#[test]
+fn a_success_receipt_stops_the_next_attempt_of_a_trigger_that_was_taken_for_not_made() {
+    let again = story(&[Fact::DataUploaded, staged(), intended(), not_made()]);
+
+    assert_eq!(again.after(at(9), &success()).unwrap().state, State::Receipted);
+    assert!(
+        again.after(at(9), &failure()).is_err()
+            && again.after(at(9), &Fact::Declined { decision: decision() }).is_err()
+    );
+    assert!(story(&[Fact::DataUploaded]).after(at(9), &success()).is_err(), "nothing was ever sent");
+}
+
+#[test]
 fn no_other_reason_to_hold_a_query_is_lost_when_the_store_is_restored_and_none_is_doubled() {
     let changed = HoldReason::OriginalChanged { what: "its size".into() };
     let held = story(&[Fact::QueryHeld { reasons: vec![changed.clone()] }, Fact::StoreRestored, Fact::StoreRestored]);
@@ -731,6 +765,61 @@ fn a_query_for_the_same_payment_date_or_month_is_a_second_one_unless_the_first_c
     assert_eq!(second_to(&rejected, DATE), None);
     assert_eq!(second_to(&not_sent, DATE), None);
     assert!(not_sent.is_used(&accepted(42).remote_name), "its name is used for ever all the same");
+}
+
+#[test]
+fn a_query_that_came_to_nothing_and_then_counts_after_all_holds_the_second_one_before_its_intent() {
+    // Given a rejected query, and a second one for its payment date on its way
+    let tidied = Fact::Tidied { left: vec![] };
+    let rejected = query(42, with(submitted(), [failure(), tidied]));
+    let ready = query(43, vec![Fact::DataUploaded, staged()]);
+    let before = book(&[(1, rejected.clone()), (2, ready.clone())]);
+    let rivals = |book: &Book| book.rivals_of(book.get(id(2)).unwrap());
+    assert_eq!(rivals(&before), []);
+
+    // When the hub says that it has the first all the same
+    let second = HoldReason::SecondQuery { other: id(1), payment_date: DATE };
+    let back = book(&[(1, rejected.clone()), (2, ready.clone()), (1, vec![success()])]);
+
+    // Then the second is held, until a person lets it pass
+    assert_eq!(rivals(&back), std::slice::from_ref(&second));
+    let held = Fact::QueryHeld { reasons: vec![second] };
+    let seen = Seen { reply: None, register_head: 0 };
+    let let_pass = vec![held, Fact::Approved { decision: decision(), seen }, staged()];
+    let passed = book(&[(1, rejected), (2, ready), (1, vec![success()]), (2, let_pass.clone())]);
+    assert_eq!(rivals(&passed), []);
+    let known_before =
+        with(vec![Fact::Accepted(accepted(43))], with(let_pass[..2].to_vec(), [Fact::DataUploaded, staged()]));
+    assert_eq!(rivals(&book(&[(1, query(42, submitted())), (2, known_before)])), []);
+}
+
+#[test]
+fn a_late_reply_of_a_query_whose_wait_was_given_up_is_not_the_next_querys() {
+    let given_up = [success(), Fact::Declined { decision: decision() }, Fact::Tidied { left: vec![] }];
+    let given_up = query(42, with(submitted(), given_up));
+    let stories = [(1, given_up), (2, query(43, submitted()))];
+    let waiting = book(&stories);
+    let late = (None, Belongs::GivenUp { of: id(1) });
+
+    assert_eq!(belongs(&waiting, &arrival(7, Some(42))), late, "it echoes its number");
+    assert_eq!(belongs(&waiting, &arrival(7, None)), late, "it may be either's, and the first is the one that is late");
+    assert_eq!(belongs(&waiting, &arrival(7, Some(43))), (Some(id(2)), Belongs::Delivery));
+    // What has come for it is not waited for again
+    let came = Fact::ReplyFetched(Arrival { belongs: late.1, ..arrival(7, None) });
+    let after = book(&[stories[0].clone(), stories[1].clone(), (3, vec![came])]);
+    assert_eq!(belongs(&after, &arrival(8, None)), (Some(id(2)), Belongs::Order));
+}
+
+#[test]
+fn a_success_receipt_stops_a_query_that_is_held_after_an_attempt_whatever_holds_it() {
+    let held = Fact::QueryHeld { reasons: vec![HoldReason::ManyAttempts { attempts: 10 }] };
+
+    let before_any = story(std::slice::from_ref(&held));
+    let after_one = story(&[Fact::DataUploaded, staged(), intended(), not_made(), held]);
+
+    assert!(before_any.after(at(20), &success()).is_err(), "no trigger was ever asked for");
+    assert_eq!(after_one.after(at(20), &success()).unwrap().state, State::Receipted);
+    assert!(after_one.awaits_reply(), "a reply would prove it, too");
 }
 
 #[test]

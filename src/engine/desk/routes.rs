@@ -81,8 +81,15 @@ impl Office {
                     true => BTreeMap::new(),
                     false => book.of_route(&route).filter_map(refused_name_and_reason).collect(),
                 };
+                let followed: BTreeSet<String> = match found.is_empty() {
+                    true => BTreeSet::new(),
+                    false => {
+                        let followed = book.of_route(&route).filter(|exchange| is_followed(book, exchange));
+                        followed.filter_map(refused_name_and_reason).map(|(name, _)| name).collect()
+                    }
+                };
                 let mut of_route = Vec::new();
-                for name in &names {
+                for name in names.iter().filter(|name| !followed.contains(name.trim_end_matches(".why.txt"))) {
                     // A sentence without its file: that was too large to be copied, and lies elsewhere.
                     let name = match name.strip_suffix(".why.txt") {
                         None => name.clone(),
@@ -95,7 +102,11 @@ impl Office {
                 }
                 // A folder that is not listed to its end holds as many as the journal knows, or more.
                 let is_listed_whole = found.len() < 2 * FILES_SHOWN_MAX;
-                let number = if is_listed_whole { of_route.len() } else { of_route.len().max(reasons.len()) };
+                let number = if is_listed_whole {
+                    of_route.len()
+                } else {
+                    of_route.len().max(reasons.len().saturating_sub(followed.len()))
+                };
                 let more = of_route.first().cloned().filter(|_| number > SHOWN_OF_EACH_MAX).map(|one| RefusedFile {
                     name: format!("(more: {} others)", number - SHOWN_OF_EACH_MAX),
                     reason: None,
@@ -142,6 +153,18 @@ fn came_to_nothing(exchange: &Exchange) -> bool {
         Origin::Query(_) => matches!(exchange.state, State::Rejecting { .. } | State::Rejected { .. }),
         Origin::Reply => false,
     }
+}
+
+/// Whether what was refused is over and done with: a later query counts, for its payment date or a later one, or of a
+/// refused reply, another one came into the register since.
+fn is_followed(book: &Book, exchange: &Exchange) -> bool {
+    let date = exchange.query().map(|query| query.payment_date);
+    let follows = |later: &Exchange| {
+        let is_as_late = later.query().is_some_and(|query| date.is_none_or(|date| query.payment_date >= date));
+        later.begun > exchange.begun && later.is_live_query() && is_as_late
+    };
+    let is_replied = || book.register(&exchange.route).is_some_and(|mark| mark.at > exchange.begun);
+    book.of_route(&exchange.route).any(follows) || (matches!(exchange.origin, Origin::Reply) && is_replied())
 }
 
 /// The name in `refused/` of what was refused, and why it was.

@@ -2,16 +2,20 @@
 
 use super::routes::refused_name_and_reason;
 use super::{Live, Office};
+use crate::domain::exchange::fact::Decision;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::{Marks, Unread};
 use crate::domain::exchange::{Book, Exchange};
+use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
 use crate::engine::decide::{register_head, why_not_withdrawn};
 use crate::engine::retry::may_be_retried;
-use crate::engine::snapshot::{ExchangeLine, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen};
+use crate::engine::snapshot::{
+    ExchangeLine, Halt, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen,
+};
 use crate::outbox::{Waiting, printable};
-use crate::store::{Body, Reading, StoreTrouble};
+use crate::store::{Body, HouseFact, Reading, StoreTrouble};
 
 impl Office {
     /// The stories that a person may mean, without their entries, oldest first: of a municipality all that are open,
@@ -23,7 +27,8 @@ impl Office {
             Err(_) => {
                 let (name, shown) = names(what);
                 let is_meant = |waiting: &Waiting| waiting.name == name || waiting.name == shown;
-                (going_by(book, what), live.outbox.iter().filter(|waiting| is_meant(waiting)).cloned().collect())
+                let waiting = live.outbox.iter().filter(|waiting| is_meant(waiting)).cloned();
+                (going_by(book, what), waiting.map(|waiting| self.with_what_keeps(waiting, &live)).collect())
             }
         };
         found.sort_by_key(|exchange| (exchange.begun, exchange.id));
@@ -59,7 +64,20 @@ impl Office {
         }
     }
 
-    /// What keeps this exchange from its next step: a setback of its own, or its endpoint's trouble.
+    /// A file in an outbox, and why it is not claimed even when it is whole.
+    fn with_what_keeps(&self, waiting: Waiting, live: &Live) -> Waiting {
+        let keeps = |halt: &&Halt| {
+            let of = halt.exchange.as_ref().and_then(|exchange| self.settings.exchanges.get(exchange));
+            let is_of = |code| of.is_none_or(|settings| settings.municipalities.contains(&code));
+            waiting.municipality.is_none_or(is_of)
+        };
+        match live.keeping_claims.iter().find(keeps) {
+            Some(halt) => Waiting { why: format!("{}; not yet: {}", waiting.why, halt.what), ..waiting },
+            None => waiting,
+        }
+    }
+
+    /// What keeps this exchange from its next step: a setback of its own, the store, or its endpoint's trouble.
     fn trouble(&self, exchange: &Exchange, live: &Live) -> Option<String> {
         if exchange.state.is_final() {
             return None;
@@ -70,7 +88,7 @@ impl Office {
             let trouble = endpoint.trouble.as_ref()?;
             Some(format!("endpoint {}: {trouble}", endpoint.name))
         };
-        live.troubles.get(&exchange.id).cloned().or_else(of_endpoint)
+        live.troubles.get(&exchange.id).cloned().or_else(|| live.standstill.clone()).or_else(of_endpoint)
     }
 }
 
@@ -157,7 +175,7 @@ fn other_query(book: &Book, exchange: &Exchange) -> Option<OtherQuery> {
     let other = book.get(exchange.held()?.into_iter().find_map(second)?)?;
     let payment_date = other.query()?.payment_date;
     let is_same_date = exchange.query().is_some_and(|query| query.payment_date == payment_date);
-    Some(OtherQuery { id: other.id, state: other.state.name().to_owned(), payment_date, is_same_date })
+    Some(OtherQuery { id: other.id, state: other.state_name().to_owned(), payment_date, is_same_date })
 }
 
 /// Gives stories their entries, from the journal alone.
@@ -166,14 +184,22 @@ pub fn tell_stories(
     waiting: Vec<Waiting>,
     journal: &dyn Reading,
 ) -> Result<Answer, StoreTrouble> {
+    // What a recovery finds is written in one transaction behind it, all at its own moment.
+    let mut recovery: Option<(Moment, Decision)> = None;
     journal.entries(0, &mut |entry| {
         let (id, fact) = match entry.body {
             Body::Exchange { id, fact } => (id, Some(fact)),
             Body::NotUnderstood { id: Some(id), .. } => (id, None),
+            Body::House(HouseFact::Recovered { who, reason, .. }) => {
+                recovery = Some((entry.at, Decision { who, reason }));
+                return;
+            }
             Body::NotUnderstood { id: None, .. } | Body::House(_) => return,
         };
+        recovery = recovery.take().filter(|(at, _)| *at == entry.at);
         if let Some(story) = stories.iter_mut().find(|story| story.id == id) {
-            story.entries.push(StoryEntry { seq: entry.seq, at: entry.at, fact });
+            let recovered = recovery.as_ref().map(|(_, decision)| decision.clone());
+            story.entries.push(StoryEntry { seq: entry.seq, at: entry.at, fact, recovered });
         }
     })?;
     Ok(Answer::Explained { stories, waiting })

@@ -294,6 +294,48 @@ fn a_refused_file_comes_with_the_first_sentence_of_its_reason() {
 }
 
 #[test]
+fn what_a_later_query_followed_is_not_among_the_refused_any_more() {
+    let mut ground = Ground::new();
+    ground.junk(1, "2026-12-01T03:00:00Z");
+    ground.query(2, "2026-12-01T04:00:00Z", "2026-12-30");
+    ground.take_in(2, "2026-12-01T04:00:01Z", Fact::Withdrawn { decision: decision() });
+    ground.take_in(2, "2026-12-01T04:00:02Z", Fact::SetAside);
+    let names = ["00000001.junk.txt", "00000001.junk.txt.why.txt", "00000002.foresp2 k_benhavn.txt", "stranger.txt"];
+    for name in names {
+        fs::write(ground.folder.path().join("state/refused/sf2530/0751").join(name), "x").unwrap();
+    }
+    let shown = |ground: &Ground| ground.snapshot().refused.into_iter().map(|file| file.name).collect::<Vec<_>>();
+    assert_eq!(shown(&ground), [names[0], names[2], names[3]], "a withdrawn query follows nothing");
+
+    ground.query(3, "2026-12-02T04:00:00Z", "2026-11-30");
+    assert_eq!(shown(&ground), [names[2], names[3]], "a query for an earlier payment does not follow that one");
+    ground.query(4, "2026-12-02T05:00:00Z", "2026-12-30");
+
+    assert_eq!(shown(&ground), [names[3]], "whose it is, nobody knows");
+}
+
+#[test]
+fn a_full_disk_is_told_of_a_file_that_waits_and_of_a_story() {
+    let mut ground = Ground::new();
+    ground.query(1, "2026-12-01T03:00:00Z", "2026-12-30");
+    fs::write(ground.folder.path().join("outbox/0751/q.txt"), "x").unwrap();
+    let live = || {
+        let what = "nothing can be recorded, so nothing new is begun: disk full".to_owned();
+        let halt = Halt { since: at(NOW), exchange: None, municipalities: None, what: what.clone() };
+        Live { keeping_claims: vec![halt], standstill: Some(what), ..ground.live() }
+    };
+
+    let waiting = ground.office.stories(&ground.book, "q.txt", Some(live())).1.remove(0);
+    let story = ground.office.stories(&ground.book, "00000001", Some(live())).0.remove(0);
+
+    assert!(
+        waiting.why.ends_with("; not yet: nothing can be recorded, so nothing new is begun: disk full"),
+        "{waiting:?}"
+    );
+    assert_eq!(story.trouble.as_deref(), Some("nothing can be recorded, so nothing new is begun: disk full"));
+}
+
+#[test]
 fn a_folder_that_cannot_be_read_is_told() {
     let ground = Ground::new();
     assert!(ground.snapshot().unreadable.is_empty());
@@ -311,7 +353,7 @@ fn a_payment_that_has_been_is_not_asked_about() {
 
     let refused = compose("2026-12-02").unwrap_err();
 
-    assert_eq!(refused, "2026-12-02 is past (today is 2026-12-03): UDK is asked before a payment");
+    assert_eq!(refused.to_string(), "2026-12-02 is past (today is 2026-12-03): UDK is asked before a payment");
     assert!(compose("2026-12-03").is_ok(), "today's payment may still come");
 }
 

@@ -110,13 +110,15 @@ impl<C: Connect> House<C> {
             }
             // Without a link the intent would only make a doubt.
             Duty::Submit { .. } if !kind.link.is_up() => Some(Hindrance::Connect(kind.link.clone())),
-            Duty::Submit { check_original: true, .. } => match self.original_changed(exchange) {
-                Ok(None) => None,
-                Ok(Some(what)) => {
-                    Some(Hindrance::Fact(Fact::QueryHeld { reasons: vec![HoldReason::OriginalChanged { what }] }))
-                }
-                Err(setback) => Some(Hindrance::Setback(setback)),
-            },
+            Duty::Submit { check_original, .. } => {
+                let changed = if *check_original { self.original_changed(exchange) } else { Ok(None) };
+                let changed = match changed {
+                    Ok(changed) => changed.map(|what| HoldReason::OriginalChanged { what }),
+                    Err(setback) => return Some(Hindrance::Setback(setback)),
+                };
+                let reasons: Vec<_> = changed.into_iter().chain(self.book.rivals_of(exchange)).collect();
+                (!reasons.is_empty()).then_some(Hindrance::Fact(Fact::QueryHeld { reasons }))
+            }
             _ => None,
         }
     }

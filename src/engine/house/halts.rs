@@ -62,8 +62,8 @@ impl<C: Connect> House<C> {
         self.told_no_room = now;
     }
 
-    /// What keeps more than one file, for people to see; the whole house first.
-    pub(super) fn halts(&self) -> Vec<Halt> {
+    /// What keeps files in the outboxes; the whole house first.
+    pub(super) fn keeping_claims(&self) -> Vec<Halt> {
         let mut halts: Vec<Halt> = self.standstill.iter().map(|standstill| standstill.halt()).collect();
         let claims: BTreeMap<Reach, (Moment, &str)> =
             self.stuck_for_room().map(|(reach, since, why)| (reach, (since, why))).collect();
@@ -71,6 +71,12 @@ impl<C: Connect> House<C> {
             let what = format!("no more files are claimed, they stay in the outbox: {why}");
             Halt { since, exchange, municipalities: None, what }
         }));
+        halts
+    }
+
+    /// What keeps more than one file, for people to see; the whole house first.
+    pub(super) fn halts(&self) -> Vec<Halt> {
+        let mut halts = self.keeping_claims();
         let duties = self.rests.iter().filter_map(|(id, rest)| {
             let route = &self.book.get(*id)?.route;
             Some((Some(route), rest.no_room?, rest.said.as_str()))

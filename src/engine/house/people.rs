@@ -41,7 +41,7 @@ impl<C: Connect> House<C> {
             Request::Query { exchange, municipality, payment_date } => {
                 match self.site.compose(&self.book, exchange, municipality, payment_date) {
                     Ok(path) => Answer::Composed { path: path.display().to_string() },
-                    Err(why) => Answer::Refused { why },
+                    Err(not) => not.into(),
                 }
             }
             // The one that waits gives the stories their entries, beside this loop.
@@ -89,6 +89,8 @@ impl<C: Connect> House<C> {
             outbox: self.waiting(),
             troubles,
             halts: self.halts(),
+            keeping_claims: self.keeping_claims(),
+            standstill: self.standstill.as_ref().map(|standstill| standstill.halt().what),
         }
     }
 
@@ -157,7 +159,7 @@ impl<C: Connect> House<C> {
                 self.outcomes.push(outcome);
                 continue;
             }
-            let (state, next) = (exchange.state.name().to_owned(), exchange.next_step());
+            let (state, next) = (exchange.state_name().to_owned(), exchange.next_step());
             let _ = outcome.answer.send(Answer::Decided { id: outcome.id, state, next });
         }
     }

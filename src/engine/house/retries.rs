@@ -10,7 +10,7 @@ use crate::domain::exchange::Book;
 use crate::domain::identity::FileId;
 use crate::engine::carry_out::on_disk;
 use crate::engine::control::Answer;
-use crate::engine::retry::{CameTo, NOTHING_SELECTED, Retry, RetryAsk, RetryLine, facts, first_state};
+use crate::engine::retry::{CameTo, Retry, RetryAsk, RetryLine, facts, first_state};
 use crate::store::StoreTrouble;
 use crate::transport::Connect;
 
@@ -45,7 +45,7 @@ impl<C: Connect> House<C> {
                 self.retries.push_back(Batch { ask, who, answer, left, at_work: None, lines });
                 return;
             }
-            Ok(_) => Answer::Mistaken { why: NOTHING_SELECTED.to_owned() },
+            Ok(_) => Answer::Retried { lines: Vec::new() },
             Err(not) => Answer::Refused { why: not.to_string() },
         };
         // Nobody waits any more if the person has gone.

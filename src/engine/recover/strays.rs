@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Ahead, Names, StrayQuery, StrayReply};
 use crate::domain::envelope::{SendersFileId, TechnicalReceipt};
 use crate::domain::exchange::fact::{Arrival, Belongs, OriginalStamp};
-use crate::domain::exchange::{Book, Fact};
+use crate::domain::exchange::{Book, Exchange, Fact};
 use crate::domain::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
 use crate::durable::{Disk, Stream, read_bounded};
 use crate::engine::arrivals::fetch::delivery_of;
@@ -60,7 +60,7 @@ impl Strays {
         let mut strays = Strays::default();
         let spools = office.spooled_if_any();
         strays.unseen.extend(spools.unreadable.iter().map(|(folder, why)| format!("{}: {why}", folder.display())));
-        for spooled in spools.files.into_iter().filter(|spooled| book.get(spooled.id).is_none()) {
+        for spooled in spools.files.into_iter().filter(|spooled| !book.knows(spooled.id)) {
             let (id, route) = (spooled.id, spooled.route.clone());
             strays.query(id, &route).spooled = Some(spooled);
         }
@@ -75,7 +75,7 @@ impl Strays {
             let found = match parts[..] {
                 ["receipts", name] => strays.found_receipt(office, book, &file, name),
                 [exchange, code, id, "query"] => match (route(exchange, code), id.parse()) {
-                    (Some(route), Ok(id)) if book.get(id).is_none() => {
+                    (Some(route), Ok(id)) if !book.knows(id) => {
                         strays.query(id, &route).copy = Some(file.clone());
                         Ok(())
                     }
@@ -103,6 +103,14 @@ impl Strays {
                 || receipted_name(name).is_some_and(|of| book.receipted(&receipt.senders_file_id, &of).is_some())
         });
         strays
+    }
+
+    /// What a retry left that was broken off is nobody's, where the journal is whole and would know of it.
+    pub fn forget_broken_off(&mut self, office: &Office, book: &Book) {
+        match office.broken_off(book) {
+            Ok(broken_off) => self.queries.retain(|id, _| !broken_off.contains_key(id)),
+            Err(e) => self.odd.push(format!("{}: {e}", office.places.archive().display())),
+        }
     }
 
     pub fn queries(&self) -> Vec<StrayQuery> {
@@ -236,7 +244,19 @@ impl Strays {
         if let Some(name) = self.names.get(&id).filter(|name| !book.is_used(name)) {
             accepted.remote_name = name.clone();
         }
-        if query.original_name().is_none() {
+        let is_former = |former: &&Exchange| {
+            former.can_be_retried() && former.query().is_some_and(|former| former.hash == accepted.hash)
+        };
+        if query.original_name().is_some() {
+            return;
+        }
+        // A claim has an original or a name; what has neither and the same bytes was to be sent again.
+        if let Some((id, former)) =
+            book.of_route(&query.route).find(is_former).and_then(|of| Some((of.id, of.query()?)))
+        {
+            accepted.original_name = former.original_name.clone();
+            accepted.retry_of = Some(id);
+        } else {
             accepted.original_name = accepted.remote_name.to_string();
         }
     }

@@ -9,21 +9,24 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Depth, shipped};
-use crate::domain::envelope::{ReceiptOutcome, SendersFileId, TechnicalReceipt};
+use crate::domain::envelope::{ReceiptError, ReceiptOutcome, SendersFileId, TechnicalReceipt};
 use crate::domain::exchange::State;
+use crate::domain::exchange::fact::{Accepted, OriginalStamp, TriggerWay};
 use crate::domain::exchange::hold::HoldReason;
+use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::{ContentHash, DeliveryNumber, Route, TransferId};
 use crate::domain::layout::Layout;
+use crate::domain::moment::PaymentMonth;
 use crate::domain::query::{QueryOrder, compose_query};
 
 const NOW: &str = "2026-12-03T12:00:00Z";
 
-struct Ground {
-    office: Office,
-    folder: TempDir,
+pub(in crate::engine) struct Ground {
+    pub office: Office,
+    pub folder: TempDir,
 }
 
-fn id(number: u32) -> FileId {
+pub(in crate::engine) fn id(number: u32) -> FileId {
     format!("{number:08x}-0000-4000-8000-000000000001").parse().unwrap()
 }
 
@@ -31,7 +34,7 @@ fn route() -> Route {
     Route { exchange: "sf2530".parse().unwrap(), municipality: "0751".parse().unwrap() }
 }
 
-fn query(delivery: u32) -> Vec<u8> {
+pub(in crate::engine) fn query(delivery: u32) -> Vec<u8> {
     let order = QueryOrder {
         municipality: route().municipality,
         created: date(2026, 12, 1).at(9, 30, 0, 0),
@@ -41,8 +44,43 @@ fn query(delivery: u32) -> Vec<u8> {
     compose_query(&Layout::shipped_query(), &order).unwrap()
 }
 
+/// The story of [`query`] of this delivery number, which the hub rejected.
+pub(in crate::engine) fn rejected(delivery: u32) -> Vec<Fact> {
+    let bytes = query(delivery);
+    let payment_date = date(2027, i8::try_from(delivery).unwrap(), 27);
+    let name = |name: String| name.parse::<RemoteName>().unwrap();
+    let part = name(format!("{delivery}.part"));
+    let error = ReceiptError { code: Some(21), title: "Recipient".into(), text: "unknown".into() };
+    vec![
+        Fact::Accepted(Accepted {
+            route: route(),
+            original_name: "foresp.txt".into(),
+            spool_name: format!("spooled{delivery}"),
+            original: OriginalStamp { device: 1, inode: 2, size: bytes.len() as u64, modified_micros: 3 },
+            remote_name: name(format!("query{delivery}.txt")),
+            size: bytes.len() as u64,
+            hash: ContentHash::of(&bytes),
+            delivery: DeliveryNumber(delivery),
+            payment_date,
+            payment_month: PaymentMonth::of(payment_date),
+            retry_of: None,
+        }),
+        Fact::DataUploaded,
+        Fact::TriggerStaged { part: part.clone() },
+        Fact::TriggerIntended { way: TriggerWay::Rename { part } },
+        Fact::TriggerMade,
+        Fact::ReceiptRead {
+            transfer: TransferId::new(uuid::Uuid::from_u128(u128::from(delivery))),
+            name: name(format!("query{delivery}.txt.sftpreceipt")),
+            hash: ContentHash::of(b"receipt"),
+            outcome: ReceiptOutcome::Failure { errors: vec![error] },
+        },
+        Fact::Tidied { left: vec![] },
+    ]
+}
+
 impl Ground {
-    fn new() -> Ground {
+    pub fn new() -> Ground {
         let folder = tempfile::tempdir().unwrap();
         let text = shipped::file()
             .replace("/var/lib/sluse", &folder.path().join("state").display().to_string())
@@ -62,7 +100,7 @@ impl Ground {
         fs::write(path, content).unwrap();
     }
 
-    fn archive(&self, number: u32, content: &[u8]) {
+    pub fn archive(&self, number: u32, content: &[u8]) {
         self.put(&self.office.places.query(&route(), id(number)), content);
     }
 
@@ -85,7 +123,10 @@ impl Ground {
 
     /// The book of an empty journal after everything that lies here was taken in.
     fn taken_in(&self) -> Result<Book, String> {
-        let book = Book::default();
+        self.taken_into(Book::default())
+    }
+
+    fn taken_into(&self, book: Book) -> Result<Book, String> {
         let strays = Strays::look(&self.office, &book);
         let mut ahead = Ahead { book, seq: 0, at: NOW.parse().unwrap(), facts: Vec::new() };
         strays.take_in(&self.office, &mut ahead)?;
@@ -127,6 +168,51 @@ fn the_name_on_the_far_side_is_the_one_that_a_receipt_knows_and_no_two_queries_g
     let reasons = book.get(id(2)).unwrap().held().unwrap();
     assert_eq!(reasons[0], HoldReason::MaybeSent);
     assert!(matches!(reasons[1..], [HoldReason::SecondQuery { .. }, HoldReason::DeliveryUsed { .. }]), "{reasons:?}");
+}
+
+#[test]
+fn a_query_whose_story_is_known_but_not_understood_is_no_stray() {
+    // Given the copy and the original of a query that a newer program accepted
+    let ground = Ground::new();
+    ground.archive(1, &query(1));
+    ground.spool(1, &query(1));
+    ground.archive(2, &query(2));
+    let mut book = Book::default();
+    book.not_understood(1, id(1), NOW.parse().unwrap(), "a version of tomorrow", &Marks::default());
+
+    // When it is looked for what no journal knows
+    let strays = Strays::look(&ground.office, &book);
+
+    // Then only the other one is found
+    assert_eq!(strays.queries().iter().map(|stray| stray.id).collect::<Vec<_>>(), [id(2)]);
+}
+
+#[test]
+fn the_copy_of_a_broken_off_retry_is_nobodys_and_what_may_be_somebodys_stays() {
+    // Given a rejected query, a copy of it without a fact, one whose original waits in a spool, and one of other bytes
+    let ground = Ground::new();
+    let mut book = Book::default();
+    rejected(1).iter().for_each(|fact| book.take_in(1, id(1), NOW.parse().unwrap(), fact));
+    for (number, of) in [(1, 1), (2, 1), (3, 1), (4, 2)] {
+        ground.archive(number, &query(of));
+    }
+    ground.spool(3, &query(1));
+
+    // When the journal is whole, then the first of them is no stray and is cleared away
+    let mut strays = Strays::look(&ground.office, &book);
+    strays.forget_broken_off(&ground.office, &book);
+    assert_eq!(strays.queries().iter().map(|stray| stray.id).collect::<Vec<_>>(), [id(3), id(4)]);
+
+    // When it was put back, then it may have been sent again, and is told as that
+    let taken_in = ground.taken_into(book.clone()).unwrap();
+    let retried = taken_in.get(id(2)).unwrap();
+    assert!(retried.held().unwrap().contains(&HoldReason::MaybeSent));
+    let query = retried.query().unwrap();
+    assert_eq!((query.retry_of, query.original_name.as_str()), (Some(id(1)), "foresp.txt"));
+
+    ground.office.clear_broken_off(&book).unwrap();
+    let is_there = |number| ground.office.places.query(&route(), id(number)).exists();
+    assert_eq!([1, 2, 3, 4].map(is_there), [true, false, true, true]);
 }
 
 #[test]

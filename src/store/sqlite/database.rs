@@ -21,6 +21,13 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// The write-ahead log is cut back to this after a long reply has gone through it.
 const LOG_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
+/// What becomes of a file that is there and holds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IfEmpty {
+    LayOut,
+    Missing,
+}
+
 /// An open store.
 pub struct Database {
     pub conn: Connection,
@@ -35,6 +42,16 @@ impl Database {
         {
             return Err(unusable(path, "make", trouble));
         }
+        Database::open_as_left(path, IfEmpty::LayOut)
+    }
+
+    /// The same, but an empty file or none is `Missing`, and stays as it is.
+    pub fn open_existing_to_write(path: &Path) -> Result<Database, StoreTrouble> {
+        must_be_there(path)?;
+        Database::open_as_left(path, IfEmpty::Missing)
+    }
+
+    fn open_as_left(path: &Path, if_empty: IfEmpty) -> Result<Database, StoreTrouble> {
         // Whoever had it open did not close it: was the machine switched off, or the file cut?
         let was_left_open = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
         let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -42,6 +59,9 @@ impl Database {
             database.check_end()?;
         }
         let is_laid_out = database.is_laid_out()?;
+        if !is_laid_out && if_empty == IfEmpty::Missing {
+            return Err(missing(path));
+        }
         database.prepare_to_write()?;
         if !is_laid_out {
             database.lay_out()?;
@@ -53,8 +73,9 @@ impl Database {
     }
 
     pub fn open_to_read(path: &Path) -> Result<Database, StoreTrouble> {
+        must_be_there(path)?;
         let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if database.is_laid_out()? { Ok(database) } else { Err(database.refused("read", "it holds no journal yet")) }
+        if database.is_laid_out()? { Ok(database) } else { Err(missing(path)) }
     }
 
     /// The layout alone, to compare with.
@@ -182,6 +203,18 @@ impl Database {
 
 fn unusable(path: impl AsRef<Path>, attempted: &'static str, reason: impl ToString) -> StoreTrouble {
     StoreTrouble::Unusable { attempted, path: path.as_ref().display().to_string(), reason: reason.to_string() }
+}
+
+fn missing(path: &Path) -> StoreTrouble {
+    StoreTrouble::Missing { path: path.display().to_string() }
+}
+
+fn must_be_there(path: &Path) -> Result<(), StoreTrouble> {
+    match std::fs::metadata(path) {
+        Err(trouble) if trouble.kind() == io::ErrorKind::NotFound => Err(missing(path)),
+        // What else is wrong with it is told when it is opened.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// A file that is not whole is told apart: a person must act, and trying again is of no use.

@@ -145,7 +145,7 @@ fn a_later_layout_and_a_strange_database_are_left_alone() {
     assert!(matches!(SqliteReader::open(&no_database.path()), Err(StoreTrouble::Damaged { .. })));
     assert!(std::fs::read(strange.path()).unwrap() == as_it_was);
     let nothing = House::new();
-    assert!(matches!(SqliteReader::open(&nothing.path()), Err(StoreTrouble::Unusable { .. })));
+    assert!(matches!(SqliteReader::open(&nothing.path()), Err(StoreTrouble::Missing { .. })));
     assert!(!nothing.path().exists(), "a reader makes nothing");
 }
 

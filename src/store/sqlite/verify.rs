@@ -11,9 +11,9 @@ use crate::domain::exchange::Fact;
 use crate::domain::identity::{ContentHash, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::store::anchor::AnchorLine;
-use crate::store::audit::{ChainAudit, Flaw, FoundEntry, Part, Verified};
+use crate::store::audit::{ChainAudit, Flaw, FoundEntry, Part, Recovery, Verified};
 use crate::store::chain::Stored;
-use crate::store::{Body, StoreTrouble};
+use crate::store::{Body, HouseFact, StoreTrouble};
 
 /// So many faults of the file itself are told; with more it is past telling.
 const FILE_FAULTS_MAX: u32 = 100;
@@ -51,7 +51,8 @@ impl Database {
         };
         self.verify_leftovers(&walk.applied, &mut flaw)
             .unwrap_or_else(|trouble| flaw(unread(Part::Register, &trouble)));
-        Ok(Verified { entries, head: walk.head, anchors_met, not_understood: walk.not_understood, flaws })
+        let Walk { head, not_understood, recoveries, .. } = walk;
+        Ok(Verified { entries, head, anchors_met, recoveries, not_understood, flaws })
     }
 
     fn verify_journal(
@@ -94,15 +95,17 @@ impl Database {
         let (expected, present) = (objects(&Database::laid_out_in_memory()?)?, objects(&self.conn)?);
         for (name, sql) in &expected {
             match present.get(name) {
-                None => flaw(Flaw::of(Part::File, format!("the {name} was removed"))),
-                Some(other) if other != sql => flaw(Flaw::of(Part::File, format!("the {name} was altered"))),
+                None => flaw(Flaw::of(Part::File, format!("{} was removed", called(name)))),
+                Some(other) if other != sql => {
+                    flaw(Flaw::of(Part::File, format!("{} was altered", called(name))));
+                }
                 Some(_) => {}
             }
         }
         // Its name is somebody else's text.
         let others = present.keys().filter(|name| !expected.contains_key(*name)).count();
         if others > 0 {
-            flaw(Flaw::of(Part::File, format!("it holds {others} tables, indexes or triggers that are not ours")));
+            flaw(Flaw::of(Part::File, format!("somebody has put {others} things into the database that are not ours")));
         }
         Ok(())
     }
@@ -114,8 +117,10 @@ impl Database {
         while let Some(row) = rows.next()? {
             match column::<String>(row, 0).as_deref() {
                 Some("ok") => {}
-                Some(fault) => flaw(Flaw::of(Part::File, format!("SQLite says: {fault}"))),
-                None => flaw(Flaw::of(Part::File, "SQLite says nothing of it that could be read")),
+                Some(fault) => {
+                    flaw(Flaw::of(Part::File, format!("the database is not whole; in its own words: {fault}")))
+                }
+                None => flaw(Flaw::of(Part::File, "the database is not whole, and cannot say where")),
             }
         }
         Ok(())
@@ -130,6 +135,7 @@ struct Walk {
     applied: BTreeSet<i64>,
     head: Option<AnchorLine>,
     not_understood: u64,
+    recoveries: Vec<Recovery>,
 }
 
 /// An entry that says that a reply was applied.
@@ -148,6 +154,7 @@ impl Walk {
             applied: BTreeSet::new(),
             head: None,
             not_understood: 0,
+            recoveries: Vec::new(),
         }
     }
 
@@ -160,6 +167,10 @@ impl Walk {
         let entry = stored.into_entry(hash);
         let (id, fact) = match entry.body {
             Body::Exchange { id, fact } => (id, fact),
+            Body::House(HouseFact::Recovered { journal, .. }) => {
+                self.recoveries.push(Recovery { entry: entry.seq, at: entry.at, journal });
+                return None;
+            }
             Body::House(_) => return None,
             Body::NotUnderstood { .. } => {
                 self.not_understood += 1;
@@ -234,7 +245,17 @@ fn objects(conn: &rusqlite::Connection) -> rusqlite::Result<HashMap<String, Opti
     objects.collect()
 }
 
+/// What one of ours is to people; "trigger" is another thing here.
+fn called(object: &str) -> String {
+    match object.split_once(' ') {
+        Some(("trigger", name)) => format!("the lock `{name}`, which keeps what is written from being changed,"),
+        Some(("table", name)) => format!("the list `{name}` of the database"),
+        Some((_, name)) => format!("the part `{name}` of the database"),
+        None => format!("the part `{object}` of the database"),
+    }
+}
+
 /// SQLite's words name tables and columns, never what stands in them.
 fn unread(part: Part, trouble: &rusqlite::Error) -> Flaw {
-    Flaw::of(part, format!("cannot be read to its end: {trouble}"))
+    Flaw::of(part, format!("cannot be read to its end; in the database's own words: {trouble}"))
 }

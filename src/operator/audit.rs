@@ -14,7 +14,7 @@ use super::{Failure, Found};
 use crate::config::Settings;
 use crate::durable::{RealDisk, read_bounded};
 use crate::store::SqliteReader;
-use crate::store::anchor::{AnchorLine, parse_all};
+use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
 use crate::store::audit::{Flaw, Part, Recovery, Verified};
 
 /// More flaws than this are counted and not shown.
@@ -84,18 +84,19 @@ pub fn verify(settings: &Settings, anchor: Option<&Path>) -> Result<Audit, Failu
     Ok(Audit { entries, head: head.map(head_line), anchor, recoveries, not_understood, flaw_count, flaws })
 }
 
-/// The anchor of the settings, if there is one and it has a line yet.
+/// The anchor of the settings, if there is one.
 fn anchor_of(settings: &Settings) -> Option<PathBuf> {
     let anchor = settings.anchor();
-    anchor.metadata().is_ok_and(|file| file.len() > 0).then_some(anchor)
+    anchor.exists().then_some(anchor)
 }
 
 fn read_anchor(path: &Path) -> Result<(Vec<AnchorLine>, bool), Failure> {
     let bytes = read_bounded(&RealDisk, path, ANCHOR_BYTES_MAX)
         .map_err(|e| Failure::Usage(format!("cannot read the anchor {}: {e}", path.display())))?;
     // What is not UTF-8 is no line either.
-    let (lines, torn) = parse_all(&String::from_utf8_lossy(&bytes));
-    match lines.is_empty() {
+    let text = String::from_utf8_lossy(&bytes);
+    let (lines, torn) = parse_all(&text);
+    match lines.is_empty() && !text.starts_with(BEGINNING) {
         true => Err(Failure::Usage(format!("{} is no anchor: none of its lines is one", path.display()))),
         false => Ok((lines, torn)),
     }

@@ -75,6 +75,9 @@ pub trait Disk: Send + Sync + 'static {
     fn device(&self, folder: &Path) -> io::Result<u64>;
     /// What tells a folder from another one of the same name.
     fn folder_inode(&self, folder: &Path) -> io::Result<u64>;
+    /// When a name in a folder last came or went, by the file system's own clock, which nobody can set for it.
+    /// Microseconds since 1970 UTC.
+    fn changed_micros(&self, folder: &Path) -> io::Result<i64>;
     /// Opens a regular file for reading, without following a link.
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>>;
     /// A new file of mode 0600; AlreadyExists if the name is taken.
@@ -143,9 +146,15 @@ pub fn copy_anew(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<Copied> 
 /// The same for a file of at most `at_most` bytes, however it may grow meanwhile. None: it is larger, and nothing of
 /// it is kept.
 pub fn copy_at_most(disk: &dyn Disk, from: &Path, to: &Path, at_most: u64) -> io::Result<Option<Copied>> {
-    disk.remove(to)?;
     let mut source = disk.open(from)?.take(at_most.saturating_add(1));
-    let mut stream = Stream::new(disk.create(to)?);
+    let created = match disk.create(to) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(to)?;
+            disk.create(to)
+        }
+        created => created,
+    };
+    let mut stream = Stream::new(created?);
     let copied = match io::copy(&mut source, &mut stream) {
         Ok(copied) if copied > at_most => {
             drop(stream);
@@ -320,6 +329,11 @@ impl Disk for RealDisk {
         Ok(std::fs::metadata(folder)?.ino())
     }
 
+    fn changed_micros(&self, folder: &Path) -> io::Result<i64> {
+        let metadata = std::fs::metadata(folder)?;
+        Ok(micros(metadata.ctime(), metadata.ctime_nsec()))
+    }
+
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         // NONBLOCK: a FIFO that took the file's place must not stop us.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -420,7 +434,7 @@ fn kind(metadata: &std::fs::Metadata) -> Kind {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
-            modified_micros: metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000),
+            modified_micros: micros(metadata.mtime(), metadata.mtime_nsec()),
         })
     } else if file_type.is_dir() {
         Kind::Folder
@@ -433,6 +447,10 @@ fn kind(metadata: &std::fs::Metadata) -> Kind {
     } else {
         Kind::Odd("a device")
     }
+}
+
+fn micros(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000)
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::site::{Kind, Site};
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::{Accepted, Fact, UnfitQuery};
 use crate::domain::exchange::hold::HoldReason;
-use crate::domain::identity::{ContentHash, RemoteName};
+use crate::domain::identity::{ContentHash, FileId, RemoteName};
 use crate::domain::layout::{Layout, NameParts};
 use crate::domain::query::{Query, read_query};
 use crate::durable::{Disk, read_bounded};
@@ -134,8 +134,9 @@ fn read(layout: &Layout, spooled: &Spooled, content: &[u8]) -> Result<Query, Str
     read_query(layout, &spooled.original_name, content, spooled.route.municipality).map_err(|unfit| unfit.to_string())
 }
 
-/// What a taken file comes to: accepted, perhaps held at once, or unfit.
-pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
+/// What a taken file comes to: accepted, perhaps held at once, or unfit. `ahead`: what was decided upon and is not in
+/// the book yet, which counts as much.
+pub fn facts(book: &Book, ahead: &[(FileId, Fact)], layout: &Layout, taken: &Taken) -> Vec<Fact> {
     let Taken { spooled, read } = taken;
     let unfit = |size: u64, hash: ContentHash, finding: String| {
         vec![Fact::Unfit(UnfitQuery {
@@ -151,12 +152,13 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
         Read::Query(copy, query) => (copy, query),
         Read::Unfit(Unfit { size, hash, finding }) => return unfit(*size, *hash, finding.clone()),
     };
-    let remote_name = match unused_name(book, layout, query) {
+    let remote_name = match unused_name(book, ahead, layout, query) {
         Ok(name) => name,
         Err(finding) => return unfit(copy.size, copy.hash, finding),
     };
     accepted(
         book,
+        ahead,
         Accepted {
             route: spooled.route.clone(),
             original_name: spooled.original_name.clone(),
@@ -174,11 +176,16 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
 }
 
 /// What a fit query comes to: it is held at once where another one counts for its payment date, or has its number.
-pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
-    let second = book.second_to(&query.route, query.payment_date, query.payment_month);
-    let used = book.with_delivery(&query.route, query.delivery);
-    let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
-    let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
+pub fn accepted(book: &Book, ahead: &[(FileId, Fact)], query: Accepted) -> Vec<Fact> {
+    let of_route = || queries(ahead).filter(|(_, other)| other.route == query.route);
+    let is_same_payment =
+        |other: &Accepted| other.payment_date == query.payment_date || other.payment_month == query.payment_month;
+    let second = book.second_to(&query.route, query.payment_date, query.payment_month).map(|other| other.id);
+    let second = second.or_else(|| of_route().find(|(_, other)| is_same_payment(other)).map(|(id, _)| id));
+    let used = book.with_delivery(&query.route, query.delivery).map(|other| other.id);
+    let used = used.or_else(|| of_route().find(|(_, other)| other.delivery == query.delivery).map(|(id, _)| id));
+    let second = second.map(|other| HoldReason::SecondQuery { other, payment_date: query.payment_date });
+    let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other });
     let unread = book.unread_rival(&query.route, query.payment_date, query.payment_month, query.delivery);
     let unread = unread.map(|other| HoldReason::UnreadStory { other });
     let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).collect();
@@ -186,12 +193,24 @@ pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
     [Fact::Accepted(query)].into_iter().chain(held).collect()
 }
 
+fn queries(ahead: &[(FileId, Fact)]) -> impl Iterator<Item = (FileId, &Accepted)> {
+    ahead.iter().filter_map(|(id, fact)| match fact {
+        Fact::Accepted(query) => Some((*id, query)),
+        _ => None,
+    })
+}
+
 /// The name on the far side, by the layout's template, and one that no exchange ever had.
-pub fn unused_name(book: &Book, layout: &Layout, query: &Query) -> Result<RemoteName, String> {
+pub fn unused_name(
+    book: &Book,
+    ahead: &[(FileId, Fact)],
+    layout: &Layout,
+    query: &Query,
+) -> Result<RemoteName, String> {
     for copy in 1..=COPIES_OF_NAME_MAX {
         let parts = NameParts { municipality: query.municipality, date: query.date, delivery: query.delivery, copy };
         let name = layout.file_name().compose(&parts).map_err(|e| e.to_string())?;
-        if !book.is_used(&name) {
+        if !book.is_used(&name) && queries(ahead).all(|(_, other)| other.remote_name != name) {
             return Ok(name);
         }
     }

@@ -115,6 +115,11 @@ impl Disk for SimDisk {
         self.device(folder)
     }
 
+    fn changed_micros(&self, _: &Path) -> io::Result<i64> {
+        // Not every file system tells; then the files are waited for.
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         self.call(Kind::DiskRead, "open", file, |platter, _| {
             let read = match self.plant {

@@ -20,9 +20,10 @@ use crate::pipeline::RegisterState;
 use crate::store::StoreTrouble;
 use crate::transport::Connect;
 
-/// Duties at work at once. A frozen server holds its own duties until their deadline, so this is far more than
-/// there are municipalities.
-const DUTIES_MAX: usize = 256;
+/// Duties at work at once: enough that the far side's answers are waited for together, and half of the files that a
+/// process may open. A frozen server holds its own duties until their deadline, so this is far more than there are
+/// municipalities.
+const DUTIES_MAX: usize = 512;
 
 /// So often a trigger is intended before a person is asked.
 const ATTEMPTS_MAX: u32 = 10;

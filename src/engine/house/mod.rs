@@ -11,6 +11,7 @@ mod inflow;
 mod people;
 mod retries;
 mod standstill;
+mod takes;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -49,9 +50,10 @@ use halts::NoRoom;
 use inflow::Stuck;
 use retries::Batch;
 use standstill::Standstill;
+use takes::Takes;
 use turns::Turns;
 
-/// After a notification nothing is looked at for so long, so that a burst is one look.
+/// After a look a notification leads to none for so long, so that a burst is few looks.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is at work when the daemon is told to stop may come to its end for so long.
@@ -117,7 +119,10 @@ enum Key {
     Fetch(EndpointName, RemoteName),
     Clear(EndpointName, RemoteName),
     Scan,
+    /// What no claim may be under way beside.
     Intake,
+    /// The file that was there.
+    Take(PathBuf),
     Connect(EndpointName),
 }
 
@@ -162,6 +167,14 @@ impl ToTake {
         match self {
             ToTake::Ripe(ripe) => ripe.path.clone(),
             ToTake::Spooled(spooled) => spooled.path(),
+        }
+    }
+
+    /// Bytes. None: not known.
+    fn size(&self) -> Option<u64> {
+        match self {
+            ToTake::Ripe(ripe) => Some(ripe.stamp.size),
+            ToTake::Spooled(spooled) => spooled.claimed_as.map(|stamp| stamp.size),
         }
     }
 
@@ -210,6 +223,7 @@ pub struct House<C: Connect> {
     /// What could not be fetched, and why.
     fetch_troubles: HashMap<(EndpointName, RemoteName), FetchTrouble>,
     to_take: Turns,
+    takes: Takes<Result<Taken, NotTaken>>,
     in_outbox: BTreeMap<ExchangeName, Vec<Waiting>>,
     unreadable: HashMap<PathBuf, String>,
     /// Files that could not be taken, by where they are.
@@ -219,7 +233,7 @@ pub struct House<C: Connect> {
     /// For whom it was told that no more files are claimed, and why.
     told_no_room: BTreeMap<Option<ExchangeName>, String>,
     next_scan: Instant,
-    /// No scan before this, whoever asks for one: the last one took its time.
+    /// No scan before this, whoever asks for one: the last one took its time, or came just now.
     scan_rests_until: Instant,
     /// The spools are looked into for what was claimed and is in no book.
     next_look_at_spools: Instant,
@@ -263,6 +277,7 @@ impl<C: Connect> House<C> {
             passed: Passed::default(),
             fetch_troubles: HashMap::new(),
             to_take: Turns::default(),
+            takes: Takes::default(),
             in_outbox: BTreeMap::new(),
             unreadable: HashMap::new(),
             stuck: HashMap::new(),
@@ -301,9 +316,7 @@ impl<C: Connect> House<C> {
                         self.tell_overdue();
                     }
                 }
-                () = self.hint.notified() => {
-                    self.next_scan = self.next_scan.min(Instant::now() + HINT_PAUSE);
-                }
+                () = self.hint.notified() => self.next_scan = self.next_scan.min(Instant::now()),
                 Some(done) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     self.note_done(done);
                     while let Some(done) = self.tasks.try_join_next_with_id() {
@@ -470,7 +483,14 @@ impl<C: Connect> House<C> {
                 }
             },
             (Some(Done::Scanned { began, scans }), _) => self.note_scans(began, scans),
-            (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
+            (Some(Done::Taken { from, taken }), _) => {
+                self.takes.note(&from, taken);
+                self.note_settled_takes();
+            }
+            (None, Some(Key::Take(from))) => {
+                self.takes.forget(&from);
+                self.note_settled_takes();
+            }
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
             (Some(Done::Brought { query }), _) => self.brought = Some(query),

@@ -385,6 +385,12 @@ mod tests {
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             RealDisk.rename(from, to)
         }
+        fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealDisk.rename_unsynced(from, to)
+        }
+        fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()> {
+            RealDisk.make_folder_unsynced(folder)
+        }
         fn sync_folder(&self, folder: &Path) -> io::Result<()> {
             RealDisk.sync_folder(folder)
         }

@@ -286,6 +286,14 @@ impl Disk for World {
         Ok(())
     }
 
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename(from, to)
+    }
+
+    fn make_folder_unsynced(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }

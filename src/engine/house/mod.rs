@@ -42,8 +42,7 @@ use crate::domain::exchange::{Book, Exchange, Fact};
 use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
 use crate::domain::moment::Moment;
 use crate::domain::query::Query;
-use crate::outbox::claim::Spooled;
-use crate::outbox::{Outbox, Ripe, Scan, Waiting};
+use crate::outbox::{Outbox, Scan, Waiting};
 use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
@@ -51,7 +50,7 @@ use inflow::Stuck;
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
-use turns::Turns;
+use turns::{ToTake, Turns};
 
 /// After a look a notification leads to none for so long, so that a burst is few looks.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
@@ -156,36 +155,6 @@ struct Poll {
     line: Option<EndpointLine>,
 }
 
-enum ToTake {
-    Ripe(Ripe),
-    Spooled(Spooled),
-}
-
-impl ToTake {
-    /// Where the file is.
-    fn path(&self) -> PathBuf {
-        match self {
-            ToTake::Ripe(ripe) => ripe.path.clone(),
-            ToTake::Spooled(spooled) => spooled.path(),
-        }
-    }
-
-    /// Bytes. None: not known.
-    fn size(&self) -> Option<u64> {
-        match self {
-            ToTake::Ripe(ripe) => Some(ripe.stamp.size),
-            ToTake::Spooled(spooled) => spooled.claimed_as.map(|stamp| stamp.size),
-        }
-    }
-
-    fn route(&self) -> &Route {
-        match self {
-            ToTake::Ripe(ripe) => &ripe.route,
-            ToTake::Spooled(spooled) => &spooled.route,
-        }
-    }
-}
-
 /// A decision that waits for a duty at work.
 struct Deferred {
     ask: Ask,
@@ -217,7 +186,7 @@ pub struct House<C: Connect> {
     busy: HashSet<Key>,
     rests: HashMap<FileId, Rest>,
     comparing: HashMap<Route, FileId>,
-    look_anew: HashSet<FileId>,
+    look_anew: BTreeSet<FileId>,
     polls: BTreeMap<EndpointName, Poll>,
     passed: Passed,
     /// What could not be fetched, and why.
@@ -272,7 +241,7 @@ impl<C: Connect> House<C> {
             busy: HashSet::new(),
             rests: HashMap::new(),
             comparing: HashMap::new(),
-            look_anew: HashSet::new(),
+            look_anew: BTreeSet::new(),
             polls,
             passed: Passed::default(),
             fetch_troubles: HashMap::new(),

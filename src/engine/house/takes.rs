@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::identity::Route;
 
-/// Files at work at once: as many as share one flush of a slow disk, and a fraction of the files that a process may open.
+/// Files at work at once: enough that they share each flush of a slow disk. Each opens three at a time, of the thousand
+/// that a process may open.
 const TAKES_MAX: usize = 64;
 
 /// A file above this is taken beside no other of its kind, since a whole query is read into memory.

@@ -2,18 +2,20 @@
 //! seam (a simulated one can lose what was not synced); [`RealDisk`] is Linux. Nothing here follows a symbolic
 //! link or writes over a file, except [`Disk::replace`].
 
+mod copy;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use rustix::fs::{OFlags, RenameFlags};
-use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub use copy::{
+    Copied, Source, Stream, Unsynced, copy_anew, copy_at_most, copy_unsynced, leave_nothing, open_for_later,
+};
 
 /// What tells whether a file is still the same and unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +46,6 @@ pub enum Kind {
     Unseen(String),
 }
 
-/// What a copy or a stream came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
-    /// Bytes.
-    pub size: u64,
-    /// SHA-256.
-    pub digest: [u8; 32],
-}
-
 /// A file that is being written; it counts only once it is synced.
 pub trait Growing: Write + Send {
     /// All bytes are on the disk when this returns, and the name under which they were created.
@@ -75,12 +68,18 @@ pub trait Disk: Send + Sync + 'static {
     fn device(&self, folder: &Path) -> io::Result<u64>;
     /// What tells a folder from another one of the same name.
     fn folder_inode(&self, folder: &Path) -> io::Result<u64>;
+    /// When a name in a folder last came or went, by the file system's own clock, which nobody can set for it.
+    /// Microseconds since 1970 UTC.
+    fn changed_micros(&self, folder: &Path) -> io::Result<i64>;
     /// Opens a regular file for reading, without following a link.
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>>;
     /// A new file of mode 0600; AlreadyExists if the name is taken.
     fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>>;
     /// Renames within one file system, never over anything (AlreadyExists), and syncs both folders.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// The same, and leaves both folders to be synced by the caller ([`Disk::sync_folder`]) before anything that depends
+    /// on it happens.
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// The names in a folder, as they are now, are on the disk. For whoever finds that a rename was done before, and
     /// cannot know whether it was synced.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
@@ -89,6 +88,9 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a folder of this mode, and with mode 0700 what is missing above it, synced. One that is there stays
     /// as it is.
     fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()>;
+    /// Makes a folder of mode 0700 in one that is there, and leaves that to be synced by the caller. One that is there
+    /// stays as it is.
+    fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()>;
     /// Appends to a regular file, which is made (0600) where there is none. Synced only if `is_synced`; what is not may be
     /// lost, or half of it, when the power goes.
     fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()>;
@@ -132,131 +134,6 @@ pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Ve
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(content)
-}
-
-/// Copies into a fresh, synced file. Something that already has the target's name goes first: it is a former
-/// try of the same copy. A copy that breaks off is removed: on a full disk its room is needed.
-pub fn copy_anew(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<Copied> {
-    copy_at_most(disk, from, to, u64::MAX)?.ok_or_else(|| io::ErrorKind::FileTooLarge.into())
-}
-
-/// The same for a file of at most `at_most` bytes, however it may grow meanwhile. None: it is larger, and nothing of
-/// it is kept.
-pub fn copy_at_most(disk: &dyn Disk, from: &Path, to: &Path, at_most: u64) -> io::Result<Option<Copied>> {
-    disk.remove(to)?;
-    let mut source = disk.open(from)?.take(at_most.saturating_add(1));
-    let mut stream = Stream::new(disk.create(to)?);
-    let copied = match io::copy(&mut source, &mut stream) {
-        Ok(copied) if copied > at_most => {
-            drop(stream);
-            disk.remove(to)?;
-            return Ok(None);
-        }
-        copied => copied.and_then(|_| stream.finish()),
-    };
-    copied.map(Some).inspect_err(|_| leave_nothing(disk, to))
-}
-
-/// Removes what a broken-off write has left. What cannot be removed is replaced by the next try.
-fn leave_nothing(disk: &dyn Disk, file: &Path) {
-    let _ = disk.remove(file);
-}
-
-/// A growing file that counts and hashes what goes into it.
-pub struct Stream {
-    file: Box<dyn Growing>,
-    digest: Sha256,
-    size: u64,
-    /// Why the last write failed: whoever copies into it may only say that it did.
-    trouble: Option<io::Error>,
-}
-
-impl Stream {
-    pub fn new(file: Box<dyn Growing>) -> Stream {
-        Stream { file, digest: Sha256::new(), size: 0, trouble: None }
-    }
-
-    /// Why it could not be written, if that is what ended the copy.
-    pub fn into_trouble(self) -> Option<io::Error> {
-        self.trouble
-    }
-
-    /// One whose bytes go nowhere: only their digest is wanted.
-    pub fn digest_only() -> Stream {
-        Stream::new(Box::new(Nowhere))
-    }
-
-    /// The digest of what has gone in so far.
-    pub fn digest(&self) -> [u8; 32] {
-        self.digest.clone().finalize().into()
-    }
-
-    /// Syncs, and says what was written.
-    pub fn finish(mut self) -> io::Result<Copied> {
-        self.file.flush()?;
-        self.file.sync()?;
-        Ok(Copied { size: self.size, digest: self.digest.finalize().into() })
-    }
-}
-
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Growing for Nowhere {
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes).inspect_err(|e| {
-            let again = e.raw_os_error().map_or_else(|| e.kind().into(), io::Error::from_raw_os_error);
-            self.trouble = Some(again);
-        })?;
-        self.digest.update(&bytes[..written]);
-        self.size += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-/// Writes go into the page cache, a few kilobytes at a time; only the sync at the end may take long.
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.write(bytes))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.flush())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-}
-
-/// An open file, read by async code a few kilobytes at a time.
-pub struct Source(pub Box<dyn Read + Send>);
-
-impl AsyncRead for Source {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = self.0.read(buffer.initialize_unfilled())?;
-        buffer.advance(read);
-        Poll::Ready(Ok(()))
-    }
 }
 
 /// The file system of this machine.
@@ -320,6 +197,11 @@ impl Disk for RealDisk {
         Ok(std::fs::metadata(folder)?.ino())
     }
 
+    fn changed_micros(&self, folder: &Path) -> io::Result<i64> {
+        let metadata = std::fs::metadata(folder)?;
+        Ok(micros(metadata.ctime(), metadata.ctime_nsec()))
+    }
+
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         // NONBLOCK: a FIFO that took the file's place must not stop us.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -336,9 +218,13 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?;
+        self.rename_unsynced(from, to)?;
         sync_folder_of(to)?;
         sync_folder_of(from)
+    }
+
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -371,6 +257,14 @@ impl Disk for RealDisk {
         // Once more by hand: the process's umask takes bits off the first time.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
         sync_folder_of(folder)
+    }
+
+    fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()> {
+        match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            // Whatever the process's umask has taken off.
+            made => made.and_then(|()| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))),
+        }
     }
 
     fn append(&self, file: &Path, content: &[u8], is_synced: bool) -> io::Result<()> {
@@ -420,7 +314,7 @@ fn kind(metadata: &std::fs::Metadata) -> Kind {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
-            modified_micros: metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000),
+            modified_micros: micros(metadata.mtime(), metadata.mtime_nsec()),
         })
     } else if file_type.is_dir() {
         Kind::Folder
@@ -433,6 +327,10 @@ fn kind(metadata: &std::fs::Metadata) -> Kind {
     } else {
         Kind::Odd("a device")
     }
+}
+
+fn micros(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000)
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
@@ -471,18 +369,6 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_breaks_off_gives_its_room_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let to = folder.path().join("copy");
-
-        // A regular file of which no byte can be read: nothing is mapped at address 0.
-        let copied = copy_anew(&RealDisk, Path::new("/proc/self/mem"), &to);
-
-        assert!(is_disks_own(&copied.unwrap_err()));
-        assert!(!to.exists());
-    }
-
-    #[test]
     fn no_link_is_followed_and_no_fifo_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link, fifo) = (folder.path().join("f"), folder.path().join("l"), folder.path().join("p"));
@@ -493,22 +379,5 @@ mod tests {
         assert!(RealDisk.open(&link).is_err());
         assert!(RealDisk.stamp(&link).is_err());
         assert!(RealDisk.open(&fifo).is_err());
-    }
-
-    #[test]
-    fn a_copy_is_a_fresh_file_that_says_its_hash() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        RealDisk.replace(&from, b"abc").unwrap();
-        RealDisk.replace(&to, b"left behind by a crash").unwrap();
-
-        let copied = copy_anew(&RealDisk, &from, &to).unwrap();
-
-        assert_eq!(copied, Copied { size: 3, digest: Sha256::digest(b"abc").into() });
-        assert_ne!(RealDisk.stamp(&from).unwrap().inode, RealDisk.stamp(&to).unwrap().inode);
-        assert_eq!(read_bounded(&RealDisk, &to, 3).unwrap(), b"abc");
-        assert!(read_bounded(&RealDisk, &to, 2).is_err());
-        assert_eq!(copy_at_most(&RealDisk, &from, &to, 2).unwrap(), None);
-        assert!(!to.exists(), "nothing of a file that is too large is kept");
     }
 }

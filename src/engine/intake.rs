@@ -9,11 +9,11 @@ use super::site::{Kind, Site};
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::{Accepted, Fact, UnfitQuery};
 use crate::domain::exchange::hold::HoldReason;
-use crate::domain::identity::{ContentHash, RemoteName};
+use crate::domain::identity::{ContentHash, FileId, RemoteName};
 use crate::domain::layout::{Layout, NameParts};
 use crate::domain::query::{Query, read_query};
-use crate::durable::{Disk, read_bounded};
-use crate::outbox::claim::{Claimed, Copied, Copy, Spooled, claim, copy, spooled};
+use crate::durable::{Disk, Growing, leave_nothing, read_bounded};
+use crate::outbox::claim::{Claimed, Copied, Copy, Spooled, claim, copy, copy_to_be_synced, spooled};
 use crate::outbox::{QUERY_SIZE_MAX, Ripe};
 use crate::transport::Connect;
 
@@ -72,42 +72,81 @@ pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Res
     }
 }
 
-/// Goes on with a file that is in the spool already. Its claim may never have been synced, and a file that came back
-/// into the outbox would be claimed a second time.
+/// Goes on with a file that is in the spool already. Whether its claim was ever synced is not known, so that is done
+/// here, too.
 pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
-    let folders = [spooled.spool.clone(), kind.outbox().folder(spooled.route.municipality)];
-    let synced = on_disk(site.disk.clone(), move |disk| {
-        folders.iter().try_for_each(|folder| match disk.sync_folder(folder) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            synced => synced,
-        })
-    });
-    match synced.await {
-        Ok(()) => go_on(site, kind, spooled).await,
-        Err(setback) => Err(NotTaken::NotCopied(Box::new(spooled), setback)),
+    go_on(site, kind, spooled).await
+}
+
+/// The claim is on the disk before anything follows from it: a file that came back into the outbox would be claimed a
+/// second time.
+async fn go_on<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
+    let outbox = kind.outbox().folder(spooled.route.municipality);
+    let (spool, outbox) = tokio::join!(sync_folder(site, &spooled.spool), sync_folder(site, &outbox));
+    if let Err(setback) = spool.and(outbox) {
+        return Err(NotTaken::NotCopied(Box::new(spooled), setback));
+    }
+    super::point::reached("claimed");
+    match copy_into_archive(site, kind, spooled.clone()).await {
+        Ok(Some(read)) => Ok(Taken { spooled, read }),
+        Ok(None) => Err(NotTaken::Gone(Box::new(spooled))),
+        Err(setback) => Err(NotTaken::NotCopied(Box::new(spooled), setback.at(&site.places.archive()))),
     }
 }
 
-async fn go_on<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
-    super::point::reached("claimed");
-    let to = site.places.query(&spooled.route, spooled.id);
-    let (layout, kept, archive) = (kind.query.clone(), spooled.clone(), site.places.archive());
-    let read = on_disk(site.disk.clone(), move |disk| {
+/// The copy, synced with all names above it, and what it says. None: its original is gone.
+async fn copy_into_archive<C: Connect>(
+    site: &Site<C>,
+    kind: &Kind<C>,
+    spooled: Spooled,
+) -> Result<Option<Read>, Setback> {
+    let (to, folder) = (site.places.query(&spooled.route, spooled.id), site.places.archived(&spooled.route));
+    let (layout, copy_to, above) = (kind.query.clone(), to.clone(), folder.clone());
+    let copied = on_disk(site.disk.clone(), move |disk| {
         if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        disk.make_folder(to.parent().unwrap_or(&to), 0o700)?;
-        copy_and_read(disk, &layout, &spooled, &to).map(Some)
+        disk.make_folder(&above, 0o700)?;
+        disk.make_folder_unsynced(copy_to.parent().unwrap_or(&copy_to))?;
+        let (copied, unsynced) = copy_to_be_synced(disk, &spooled, &copy_to)?;
+        Ok(Some((read_copied(disk, &layout, &spooled, &copy_to, copied)?, unsynced)))
     });
-    match read.await {
-        Ok(Some(read)) => Ok(Taken { spooled: kept, read }),
-        Ok(None) => Err(NotTaken::Gone(Box::new(kept))),
-        Err(setback) => Err(NotTaken::NotCopied(Box::new(kept), setback.at(&archive))),
-    }
+    let Some((read, unsynced)) = copied.await? else { return Ok(None) };
+    let (copy, folder) = tokio::join!(sync_copy(site, unsynced, to), sync_folder(site, &folder));
+    copy.and(folder).map(|()| Some(read))
+}
+
+// Syncs are made side by side: a disk makes several in the time of one.
+
+async fn sync_copy<C: Connect>(site: &Site<C>, copy: Option<Box<dyn Growing>>, to: PathBuf) -> Result<(), Setback> {
+    // What is larger than any query was not copied.
+    let Some(mut copy) = copy else { return Ok(()) };
+    on_disk(site.disk.clone(), move |disk| copy.sync().inspect_err(|_| leave_nothing(disk, &to))).await
+}
+
+async fn sync_folder<C: Connect>(site: &Site<C>, folder: &Path) -> Result<(), Setback> {
+    let of = folder.to_owned();
+    let synced = on_disk(site.disk.clone(), move |disk| match disk.sync_folder(&of) {
+        // An outbox's, of a municipality that was taken out of the settings.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    });
+    synced.await.map_err(|setback| setback.at(folder))
 }
 
 pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {
-    Ok(match copy(disk, spooled, to)? {
+    let copied = copy(disk, spooled, to)?;
+    read_copied(disk, layout, spooled, to, copied)
+}
+
+fn read_copied(
+    disk: &dyn Disk,
+    layout: &Layout,
+    spooled: &Spooled,
+    to: &Path,
+    copied: Copied,
+) -> std::io::Result<Read> {
+    Ok(match copied {
         Copied::Whole(copy) => read_copy(disk, layout, spooled, to, copy)?,
         Copied::TooLarge { size } => {
             let finding = format!("it is larger than {QUERY_SIZE_MAX} bytes, and was not read");
@@ -134,8 +173,9 @@ fn read(layout: &Layout, spooled: &Spooled, content: &[u8]) -> Result<Query, Str
     read_query(layout, &spooled.original_name, content, spooled.route.municipality).map_err(|unfit| unfit.to_string())
 }
 
-/// What a taken file comes to: accepted, perhaps held at once, or unfit.
-pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
+/// What a taken file comes to: accepted, perhaps held at once, or unfit. `ahead`: what was decided upon and is not in
+/// the book yet, which counts as much.
+pub fn facts(book: &Book, ahead: &[(FileId, Fact)], layout: &Layout, taken: &Taken) -> Vec<Fact> {
     let Taken { spooled, read } = taken;
     let unfit = |size: u64, hash: ContentHash, finding: String| {
         vec![Fact::Unfit(UnfitQuery {
@@ -151,12 +191,13 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
         Read::Query(copy, query) => (copy, query),
         Read::Unfit(Unfit { size, hash, finding }) => return unfit(*size, *hash, finding.clone()),
     };
-    let remote_name = match unused_name(book, layout, query) {
+    let remote_name = match unused_name(book, ahead, layout, query) {
         Ok(name) => name,
         Err(finding) => return unfit(copy.size, copy.hash, finding),
     };
     accepted(
         book,
+        ahead,
         Accepted {
             route: spooled.route.clone(),
             original_name: spooled.original_name.clone(),
@@ -174,11 +215,16 @@ pub fn facts(book: &Book, layout: &Layout, taken: &Taken) -> Vec<Fact> {
 }
 
 /// What a fit query comes to: it is held at once where another one counts for its payment date, or has its number.
-pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
-    let second = book.second_to(&query.route, query.payment_date, query.payment_month);
-    let used = book.with_delivery(&query.route, query.delivery);
-    let second = second.map(|other| HoldReason::SecondQuery { other: other.id, payment_date: query.payment_date });
-    let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other: other.id });
+pub fn accepted(book: &Book, ahead: &[(FileId, Fact)], query: Accepted) -> Vec<Fact> {
+    let of_route = || queries(ahead).filter(|(_, other)| other.route == query.route);
+    let is_same_payment =
+        |other: &Accepted| other.payment_date == query.payment_date || other.payment_month == query.payment_month;
+    let second = book.second_to(&query.route, query.payment_date, query.payment_month).map(|other| other.id);
+    let second = second.or_else(|| of_route().find(|(_, other)| is_same_payment(other)).map(|(id, _)| id));
+    let used = book.with_delivery(&query.route, query.delivery).map(|other| other.id);
+    let used = used.or_else(|| of_route().find(|(_, other)| other.delivery == query.delivery).map(|(id, _)| id));
+    let second = second.map(|other| HoldReason::SecondQuery { other, payment_date: query.payment_date });
+    let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other });
     let unread = book.unread_rival(&query.route, query.payment_date, query.payment_month, query.delivery);
     let unread = unread.map(|other| HoldReason::UnreadStory { other });
     let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).collect();
@@ -186,12 +232,24 @@ pub fn accepted(book: &Book, query: Accepted) -> Vec<Fact> {
     [Fact::Accepted(query)].into_iter().chain(held).collect()
 }
 
+fn queries(ahead: &[(FileId, Fact)]) -> impl Iterator<Item = (FileId, &Accepted)> {
+    ahead.iter().filter_map(|(id, fact)| match fact {
+        Fact::Accepted(query) => Some((*id, query)),
+        _ => None,
+    })
+}
+
 /// The name on the far side, by the layout's template, and one that no exchange ever had.
-pub fn unused_name(book: &Book, layout: &Layout, query: &Query) -> Result<RemoteName, String> {
+pub fn unused_name(
+    book: &Book,
+    ahead: &[(FileId, Fact)],
+    layout: &Layout,
+    query: &Query,
+) -> Result<RemoteName, String> {
     for copy in 1..=COPIES_OF_NAME_MAX {
         let parts = NameParts { municipality: query.municipality, date: query.date, delivery: query.delivery, copy };
         let name = layout.file_name().compose(&parts).map_err(|e| e.to_string())?;
-        if !book.is_used(&name) {
+        if !book.is_used(&name) && queries(ahead).all(|(_, other)| other.remote_name != name) {
             return Ok(name);
         }
     }
@@ -250,5 +308,52 @@ impl Office {
             |folder: &Path| !self.disk.device(folder).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
         found.unreadable.retain(|(folder, _)| is_there(folder));
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::exchange::fact::OriginalStamp;
+    use crate::domain::identity::{DeliveryNumber, Route};
+    use crate::domain::moment::PaymentMonth;
+
+    fn query(municipality: &str, delivery: u32, month: i8) -> Accepted {
+        let payment_date = jiff::civil::date(2031, month, 27);
+        Accepted {
+            route: Route { exchange: "sf2530".parse().unwrap(), municipality: municipality.parse().unwrap() },
+            original_name: "query.txt".into(),
+            spool_name: "query.txt".into(),
+            original: OriginalStamp { device: 1, inode: 2, size: 366, modified_micros: 3 },
+            remote_name: format!("query_{municipality}_{delivery}.txt").parse().unwrap(),
+            size: 366,
+            hash: ContentHash::of(b"query"),
+            delivery: DeliveryNumber(delivery),
+            payment_date,
+            payment_month: PaymentMonth::of(payment_date),
+            retry_of: None,
+        }
+    }
+
+    #[test]
+    fn what_was_decided_just_now_and_is_not_recorded_yet_makes_a_second_query_as_the_book_does() {
+        let book = Book::default();
+        let first = FileId::new(uuid::Uuid::from_u128(1));
+        let ahead: Vec<_> = accepted(&book, &[], query("0751", 1, 1)).into_iter().map(|fact| (first, fact)).collect();
+        assert_eq!(ahead.len(), 1, "nothing is in its way");
+
+        let held = |query: Accepted| {
+            let payment_date = query.payment_date;
+            let second = HoldReason::SecondQuery { other: first, payment_date };
+            let used = HoldReason::DeliveryUsed { delivery: query.delivery, other: first };
+            accepted(&book, &ahead, query).into_iter().find_map(|fact| match fact {
+                Fact::QueryHeld { reasons } => Some((reasons.contains(&second), reasons.contains(&used))),
+                _ => None,
+            })
+        };
+        assert_eq!(held(query("0751", 2, 1)), Some((true, false)));
+        assert_eq!(held(query("0751", 1, 2)), Some((false, true)));
+        assert_eq!(held(query("0751", 2, 2)), None);
+        assert_eq!(held(query("0101", 1, 1)), None, "another municipality's");
     }
 }

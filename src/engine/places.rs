@@ -81,7 +81,8 @@ impl Places {
         (folder.join(&name), folder.join(format!("{name}.why.txt")))
     }
 
-    fn archived(&self, route: &Route) -> PathBuf {
+    /// What was taken and fetched of one municipality.
+    pub fn archived(&self, route: &Route) -> PathBuf {
         self.archive().join(route.exchange.as_str()).join(route.municipality.to_string())
     }
 }

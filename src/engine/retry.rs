@@ -293,7 +293,7 @@ pub fn facts(
     let spool_name = format!("{}.{}.{by}.{}", query.route.municipality, query.route.exchange, query.original_name);
     let query = Accepted {
         spool_name,
-        remote_name: unused_name(book, layout, read)?,
+        remote_name: unused_name(book, &[], layout, read)?,
         delivery: read.delivery,
         payment_date: read.payment_date,
         payment_month: read.payment_month,
@@ -302,7 +302,7 @@ pub fn facts(
     };
     let decision = decision(who, ask.reason.as_deref().unwrap_or_default());
     let link = (*of, Fact::Retried { by: *by, decision });
-    Ok(accepted(book, query).into_iter().map(|fact| (*by, fact)).chain([link]).collect())
+    Ok(accepted(book, &[], query).into_iter().map(|fact| (*by, fact)).chain([link]).collect())
 }
 
 /// The state in which a new exchange would begin.

@@ -20,7 +20,7 @@ use crate::domain::layout::{self, Layout};
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::person::mask_in_text;
 use crate::durable::{Disk, Found, Kind, Stamp, list, read_bounded};
-use sight::{Ready, Sight, Wholeness};
+use sight::{Ready, Sight, Wholeness, is_known_still};
 
 /// No query is larger: a municipality's has three records. What is larger is refused unread.
 pub const QUERY_SIZE_MAX: u64 = 64 << 20;
@@ -111,6 +111,9 @@ impl Outbox {
         let mut seen = BTreeMap::new();
         for municipality in self.municipalities.clone() {
             let folder = self.folder(municipality);
+            // Before anything in it is looked at. Where it is not known, the files are waited for.
+            let changed = disk.changed_micros(&folder).ok();
+            let is_still = |stamp: &Stamp| changed.is_some_and(|changed| is_known_still(stamp, changed));
             let listed = match Listed::of(disk, &folder, Some(municipality)) {
                 Ok(listed) => listed,
                 Err(e) => {
@@ -123,7 +126,7 @@ impl Outbox {
             for (name, stamp) in listed.unfinished {
                 let path = folder.join(&name);
                 let named = || Wholeness::NotWhole("its name says that it is not finished".to_owned());
-                let sight = Sight::of(self.sights.remove(&path), stamp, now, named);
+                let sight = Sight::of(self.sights.remove(&path), stamp, is_still(&stamp), now, named);
                 match sight.is_ready(now, self.settle, self.unfit_after) {
                     Ready::Now => {
                         let why = "left alone: its name says that it is not finished".to_owned();
@@ -138,7 +141,7 @@ impl Outbox {
                 let path = folder.join(&name);
                 let former = self.sights.remove(&path);
                 let is_new = former.is_none();
-                let sight = Sight::of(former, stamp, now, || looks.at(&path, stamp.size));
+                let sight = Sight::of(former, stamp, is_still(&stamp), now, || looks.at(&path, stamp.size));
                 match sight.is_ready(now, self.settle, self.unfit_after) {
                     Ready::Now => {
                         let route = Route { exchange: self.exchange.clone(), municipality };
@@ -358,6 +361,9 @@ mod tests {
         fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
             RealDisk.folder_inode(folder)
         }
+        fn changed_micros(&self, folder: &Path) -> io::Result<i64> {
+            RealDisk.changed_micros(folder)
+        }
         fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()> {
             match each(Found { name: "unseen.txt".into(), kind: Kind::Unseen("stale handle".into()) }) {
                 ControlFlow::Continue(()) => RealDisk.walk(folder, each),
@@ -378,6 +384,12 @@ mod tests {
         }
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             RealDisk.rename(from, to)
+        }
+        fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+            RealDisk.rename_unsynced(from, to)
+        }
+        fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()> {
+            RealDisk.make_folder_unsynced(folder)
         }
         fn sync_folder(&self, folder: &Path) -> io::Result<()> {
             RealDisk.sync_folder(folder)

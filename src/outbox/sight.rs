@@ -18,6 +18,13 @@ const PAUSE_PER_MIB: Duration = Duration::from_millis(100);
 /// A file that the disk did not show is looked at again after so long.
 const LOOK_AT_UNREAD_AGAIN_IN: Duration = Duration::from_secs(2);
 
+/// Whether the file system's own clock says that a file has been still for long enough to be looked at: a name came or
+/// went so much later, as the file's own did when it was renamed in. What is written to it from now on shows.
+pub fn is_known_still(stamp: &Stamp, folder_changed_micros: i64) -> bool {
+    let still_micros = folder_changed_micros.saturating_sub(stamp.modified_micros);
+    u128::try_from(still_micros).is_ok_and(|micros| micros >= STILL_BEFORE_LOOK.as_micros())
+}
+
 /// How whole a file is by its own layout.
 pub enum Wholeness {
     /// It changed just now, or so soon after the last look that it was not read again, or others came first.
@@ -46,9 +53,16 @@ pub enum Ready {
 }
 
 impl Sight {
-    /// The file as it is now; its content is looked at only if it changed and is still since then, and one that keeps
-    /// changing only now and then.
-    pub fn of(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl FnOnce() -> Wholeness) -> Sight {
+    /// The file as it is now; its content is looked at only if it changed and is still since then (`is_still`: that is
+    /// known already), and one that keeps changing only now and then.
+    pub fn of(
+        former: Option<Sight>,
+        stamp: Stamp,
+        is_still: bool,
+        now: Duration,
+        look: impl FnOnce() -> Wholeness,
+    ) -> Sight {
+        let first_look = if is_still { now } else { now + STILL_BEFORE_LOOK };
         let (still_since, next_look) = match former {
             Some(former) if former.stamp == stamp => match former.wholeness {
                 Wholeness::NotLooked | Wholeness::Unread(_) if former.next_look <= now => {
@@ -62,8 +76,8 @@ impl Sight {
                     return former;
                 }
             },
-            Some(former) => (now, former.next_look.max(now + STILL_BEFORE_LOOK)),
-            None => (now, now + STILL_BEFORE_LOOK),
+            Some(former) => (now, former.next_look.max(first_look)),
+            None => (now, first_look),
         };
         match next_look <= now {
             true => Sight { stamp, still_since, wholeness: look(), next_look: now + pause_after(stamp.size) },
@@ -122,8 +136,8 @@ mod tests {
 
     /// A file that was seen like this a while ago, and is looked at now.
     fn still(former: Option<Sight>, stamp: Stamp, now: Duration, look: impl Fn() -> Wholeness) -> Sight {
-        let seen = Sight::of(former, stamp, now - STILL_BEFORE_LOOK, || panic!("it was written to just now"));
-        Sight::of(Some(seen), stamp, now, look)
+        let seen = Sight::of(former, stamp, false, now - STILL_BEFORE_LOOK, || panic!("it was written to just now"));
+        Sight::of(Some(seen), stamp, false, now, look)
     }
 
     fn is_ready(sight: &Sight, now: Duration) -> bool {
@@ -147,10 +161,22 @@ mod tests {
 
     #[test]
     fn what_is_written_in_one_tick_with_the_first_sight_is_not_taken_for_what_was_looked_at() {
-        let first = Sight::of(None, stamp(1), at(0), || panic!("looked at in the tick of its writing"));
+        let first = Sight::of(None, stamp(1), false, at(0), || panic!("looked at in the tick of its writing"));
         let Ready::In(wait) = first.is_ready(at(0), SETTLE, UNFIT) else { panic!("taken unseen") };
 
-        assert!(is_ready(&Sight::of(Some(first), stamp(1), wait, || Wholeness::Whole), wait));
+        assert!(is_ready(&Sight::of(Some(first), stamp(1), false, wait, || Wholeness::Whole), wait));
+    }
+
+    #[test]
+    fn a_file_that_was_still_before_it_came_is_looked_at_when_it_is_first_seen_and_no_other() {
+        let written = stamp(1);
+        let tick = i64::try_from(STILL_BEFORE_LOOK.as_micros()).unwrap();
+        for (came_at, is_known) in [(tick, true), (10 * tick, true), (tick - 1, false), (0, false), (-tick, false)] {
+            assert_eq!(is_known_still(&written, came_at), is_known, "{came_at}");
+        }
+
+        let seen = Sight::of(None, written, true, at(0), || Wholeness::Whole);
+        assert!(is_ready(&seen, at(0)));
     }
 
     #[test]
@@ -159,7 +185,7 @@ mod tests {
         let grown = still(Some(first), stamp(2), at(9), || Wholeness::CannotTell);
         assert!(!is_ready(&grown, at(18)));
 
-        let same = Sight::of(Some(grown), stamp(2), at(18), || panic!("read again"));
+        let same = Sight::of(Some(grown), stamp(2), false, at(18), || panic!("read again"));
         assert!(is_ready(&same, at(19)));
     }
 
@@ -169,7 +195,7 @@ mod tests {
         // Fifty mebibytes, and a byte more every tenth of a second for a minute
         for step in 0..1_200_u64 {
             let now = Duration::from_millis(step * 50);
-            sight = Some(Sight::of(sight.take(), stamp((50 << 20) + step / 2), now, || {
+            sight = Some(Sight::of(sight.take(), stamp((50 << 20) + step / 2), false, now, || {
                 looks += 1;
                 Wholeness::CannotTell
             }));
@@ -178,9 +204,9 @@ mod tests {
 
         // And at its end it is looked at once more, though it does not change again.
         let last = stamp((50 << 20) + 600);
-        let sight = Sight::of(sight, last, at(60), || Wholeness::Whole);
+        let sight = Sight::of(sight, last, false, at(60), || Wholeness::Whole);
         let Ready::In(wait) = sight.is_ready(at(60), SETTLE, UNFIT) else { return };
-        let sight = Sight::of(Some(sight), last, at(60) + wait, || Wholeness::Whole);
+        let sight = Sight::of(Some(sight), last, false, at(60) + wait, || Wholeness::Whole);
         assert!(is_ready(&sight, at(60) + wait));
     }
 
@@ -188,9 +214,9 @@ mod tests {
     fn a_small_file_is_looked_at_again_as_soon_as_nobody_could_notice() {
         let after = |millis| at(1) + Duration::from_millis(millis);
         let half = still(None, stamp(1), at(1), || Wholeness::NotWhole("no end record".into()));
-        let whole = Sight::of(Some(half), stamp(2), after(20), || Wholeness::Whole);
+        let whole = Sight::of(Some(half), stamp(2), false, after(20), || Wholeness::Whole);
         assert!(!is_ready(&whole, after(20)));
 
-        assert!(is_ready(&Sight::of(Some(whole), stamp(2), after(200), || Wholeness::Whole), after(200)));
+        assert!(is_ready(&Sight::of(Some(whole), stamp(2), false, after(200), || Wholeness::Whole), after(200)));
     }
 }

@@ -44,6 +44,27 @@ impl SimDisk {
         let skips = self.plant == Plant::SkipSync;
         self.life.call(kind, what, fails, |is_synced| work(&mut self.drive.platter(), is_synced && !skips))
     }
+
+    fn rename_and(&self, from: &Path, to: &Path, asks_for_sync: bool) -> io::Result<()> {
+        self.call(Kind::DiskWrite, "rename", to, |platter, is_synced| {
+            platter.has_folder_of(to)?;
+            let number = platter.number(from)?;
+            if platter.number(to).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let mut change = vec![(to.to_owned(), Some(number))];
+            let leaves = match self.plant {
+                Plant::ClaimLeavesOriginal => from.starts_with("/sim/outbox"),
+                Plant::RepeatHandOver => from.starts_with("/sim/inbox"),
+                _ => false,
+            };
+            if !leaves {
+                change.push((from.to_owned(), None));
+            }
+            platter.change(change, asks_for_sync && is_synced);
+            Ok(())
+        })
+    }
 }
 
 struct SimGrowing {
@@ -115,6 +136,11 @@ impl Disk for SimDisk {
         self.device(folder)
     }
 
+    fn changed_micros(&self, _: &Path) -> io::Result<i64> {
+        // Not every file system tells; then the files are waited for.
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         self.call(Kind::DiskRead, "open", file, |platter, _| {
             let read = match self.plant {
@@ -141,30 +167,17 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let renamed = self.call(Kind::DiskWrite, "rename", to, |platter, is_synced| {
-            platter.has_folder_of(to)?;
-            let number = platter.number(from)?;
-            if platter.number(to).is_ok() {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            let mut change = vec![(to.to_owned(), Some(number))];
-            let leaves = match self.plant {
-                Plant::ClaimLeavesOriginal => from.starts_with("/sim/outbox"),
-                Plant::RepeatHandOver => from.starts_with("/sim/inbox"),
-                _ => false,
-            };
-            if !leaves {
-                change.push((from.to_owned(), None));
-            }
-            platter.change(change, is_synced);
-            Ok(())
-        });
+        let renamed = self.rename_and(from, to, true);
         match self.plant {
             Plant::FailedRenameIsDone if to.starts_with("/sim/inbox") => {
                 renamed.or(Err(io::ErrorKind::NotFound.into()))
             }
             _ => renamed,
         }
+    }
+
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename_and(from, to, false)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -193,6 +206,10 @@ impl Disk for SimDisk {
             platter.make_folder(folder);
             Ok(())
         })
+    }
+
+    fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()> {
+        self.make_folder(folder, 0o700)
     }
 
     fn append(&self, file: &Path, content: &[u8], asks_for_sync: bool) -> io::Result<()> {

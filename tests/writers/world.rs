@@ -53,6 +53,8 @@ struct Platter {
     now: Duration,
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
+    /// When a name in a folder last came or went.
+    changed: BTreeMap<PathBuf, i64>,
     acts: VecDeque<(Duration, Act)>,
     open: Option<usize>,
     /// Every read takes so long.
@@ -127,13 +129,15 @@ impl Platter {
             }),
             Act::Append(bytes) => self.write(|content| content.extend_from_slice(&bytes)),
             Act::Rename { from, to } => {
-                if let Some(number) = self.names.remove(&from) {
-                    self.names.insert(to, number);
+                if let Some(number) = self.take_name(&from) {
+                    self.give_name(to, number);
                 }
             }
             Act::Link { from, to } => {
                 if let Some(number) = self.names.get(&from).copied() {
-                    self.names.entry(to).or_insert(number);
+                    if !self.names.contains_key(&to) {
+                        self.give_name(to, number);
+                    }
                 }
             }
         }
@@ -149,8 +153,23 @@ impl Platter {
 
     fn new_inode(&mut self, name: PathBuf) -> usize {
         self.inodes.push(Inode { modified_micros: ticked(self.now), ..Inode::default() });
-        self.names.insert(name, self.inodes.len() - 1);
+        self.give_name(name, self.inodes.len() - 1);
         self.inodes.len() - 1
+    }
+
+    fn give_name(&mut self, name: PathBuf, number: usize) {
+        self.note_change(&name);
+        self.names.insert(name, number);
+    }
+
+    fn take_name(&mut self, name: &Path) -> Option<usize> {
+        self.note_change(name);
+        self.names.remove(name)
+    }
+
+    fn note_change(&mut self, name: &Path) {
+        let folder = name.parent().unwrap_or(name);
+        self.changed.insert(folder.to_owned(), ticked(self.now));
     }
 
     fn number(&self, file: &Path) -> io::Result<usize> {
@@ -238,6 +257,10 @@ impl Disk for World {
         Ok(1)
     }
 
+    fn changed_micros(&self, folder: &Path) -> io::Result<i64> {
+        self.platter().changed.get(folder).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn open(&self, file: &Path) -> io::Result<Box<dyn Read + Send>> {
         let number = self.platter().number(file)?;
         Ok(Box::new(Reading { world: self.clone(), number, offset: 0 }))
@@ -258,8 +281,16 @@ impl Disk for World {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let number = platter.number(from)?;
-        platter.names.remove(from);
-        platter.names.insert(to.to_owned(), number);
+        platter.take_name(from);
+        platter.give_name(to.to_owned(), number);
+        Ok(())
+    }
+
+    fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename(from, to)
+    }
+
+    fn make_folder_unsynced(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
 
@@ -268,7 +299,7 @@ impl Disk for World {
     }
 
     fn remove(&self, file: &Path) -> io::Result<()> {
-        self.platter().names.remove(file);
+        self.platter().take_name(file);
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub struct Book {
     exchanges: BTreeMap<FileId, Exchange>,
     /// Not in a final state, in the order of their beginning.
     open: BTreeSet<(Moment, FileId)>,
+    /// Those of them that have a duty: most open ones wait for the other side, for days.
+    due: BTreeSet<(Moment, FileId)>,
     /// Whose story holds a fact that cannot be: no duty is done for them.
     broken: BTreeMap<FileId, String>,
     /// Of the broken ones, those that no understood entry began.
@@ -109,11 +111,9 @@ impl Book {
             _ => {}
         }
         let key = (exchange.begun, id);
-        if exchange.state.is_final() {
-            self.open.remove(&key);
-        } else {
-            self.open.insert(key);
-        }
+        let keep = |set: &mut BTreeSet<_>, is_in: bool| if is_in { set.insert(key) } else { set.remove(&key) };
+        keep(&mut self.open, !exchange.state.is_final());
+        keep(&mut self.due, exchange.duty().is_some());
         self.exchanges.insert(id, exchange);
     }
 
@@ -181,7 +181,16 @@ impl Book {
 
     /// Every exchange that is not in a final state, oldest first, but for the broken ones.
     pub fn open(&self) -> impl Iterator<Item = &Exchange> {
-        self.open.iter().filter(|(_, id)| !self.broken.contains_key(id)).filter_map(|(_, id)| self.exchanges.get(id))
+        self.unbroken(&self.open)
+    }
+
+    /// Every exchange that has a duty, oldest first, but for the broken ones.
+    pub fn due(&self) -> impl Iterator<Item = &Exchange> {
+        self.unbroken(&self.due)
+    }
+
+    fn unbroken<'a>(&'a self, of: &'a BTreeSet<(Moment, FileId)>) -> impl Iterator<Item = &'a Exchange> {
+        of.iter().filter(|(_, id)| !self.broken.contains_key(id)).filter_map(|(_, id)| self.exchanges.get(id))
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Exchange> {

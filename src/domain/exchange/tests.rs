@@ -849,4 +849,17 @@ fn the_mark_of_a_register_is_its_last_applied_reply_even_if_an_older_one_was_app
     assert_eq!((mark.head, mark.delivery), (14, Some(DeliveryNumber(42))));
     assert_eq!(book.next_delivery(&route()), DeliveryNumber(44));
     assert_eq!(book.open().count(), 2, "applied is not yet handed over");
+    assert_eq!(book.due().count(), 2);
+}
+
+#[test]
+fn what_waits_for_others_is_open_and_has_nothing_due() {
+    let mut book = book(&[(1, query(42, submitted())), (2, query(43, vec![]))]);
+    assert_eq!(book.open().count(), 2);
+    assert_eq!(book.due().map(|exchange| exchange.id).collect::<Vec<_>>(), [id(2)]);
+
+    book.take_in(20, id(1), at(20), &Fact::ReplyFetched(arrival(1, Some(42))));
+    book.take_in(21, id(2), at(21), &Fact::HandedOver);
+
+    assert_eq!(book.due().map(|exchange| exchange.id).collect::<Vec<_>>(), [id(1)], "a broken one is left alone");
 }

@@ -6,7 +6,7 @@ use crate::domain::exchange::Fact;
 use crate::domain::exchange::duty::{fenced_name, part_name};
 use crate::domain::exchange::fact::TriggerWay;
 use crate::domain::identity::RemoteName;
-use crate::durable::Source;
+use crate::durable::{Source, open_for_later};
 use crate::engine::point;
 use crate::engine::site::{in_out, trigger_name};
 use crate::transport::{Connect, FarSide, Trouble};
@@ -17,7 +17,7 @@ impl<C: Connect> Work<C> {
     pub(super) async fn upload_data(&self) -> Result<CarriedOut, Setback> {
         let query = self.query()?;
         let copy = self.site.places.query(&self.exchange.route, self.exchange.id);
-        let opened = self.on_disk(move |disk| disk.open(&copy)).await;
+        let opened = self.on_disk(move |disk| open_for_later(disk, &copy)).await;
         let mut source = Source(opened.map_err(|setback| setback.at(&self.site.places.archive()))?);
         let path = in_out(&query.remote_name);
         let there = self

@@ -20,9 +20,10 @@ use crate::pipeline::RegisterState;
 use crate::store::StoreTrouble;
 use crate::transport::Connect;
 
-/// Duties at work at once. A frozen server holds its own duties until their deadline, so this is far more than
-/// there are municipalities.
-const DUTIES_MAX: usize = 256;
+/// Duties at work at once: enough that the far side's answers are waited for together, and half of the files that a
+/// process may open. A frozen server holds its own duties until their deadline, so this is far more than there are
+/// municipalities.
+const DUTIES_MAX: usize = 512;
 
 /// So often a trigger is intended before a person is asked.
 const ATTEMPTS_MAX: u32 = 10;
@@ -85,7 +86,11 @@ impl<C: Connect> House<C> {
         let at_work = self.busy.iter().filter(|key| matches!(key, Key::Duty(_))).count();
         let now = Instant::now();
         let rests = |id| self.rests.get(id).is_some_and(|rest| rest.until > now);
-        let free = self.book.open().filter(|e| !self.busy.contains(&Key::Duty(e.id)) && !rests(&e.id));
+        // Held ones have a duty only where a person wants to look anew.
+        let anew = self.look_anew.iter().filter_map(|id| self.book.get(*id));
+        let anew = anew.filter(|e| e.duty().is_none() && self.book.broken(e.id).is_none());
+        let due = self.book.due().chain(anew);
+        let free = due.filter(|e| !self.busy.contains(&Key::Duty(e.id)) && !rests(&e.id));
         let due = free.filter_map(|exchange| self.duty_of(exchange).map(|duty| (exchange.id, duty)));
         due.take(DUTIES_MAX.saturating_sub(at_work)).collect()
     }

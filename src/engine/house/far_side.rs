@@ -22,7 +22,7 @@ use crate::engine::snapshot::EndpointLine;
 use crate::transport::{Connect, Listed, Listing, Trouble};
 
 /// Files fetched at once, per endpoint.
-const FETCHES_MAX: usize = 32;
+const FETCHES_MAX: usize = 64;
 
 impl<C: Connect> House<C> {
     pub(super) fn start_polls(&mut self) {

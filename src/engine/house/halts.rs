@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tracing::{error, info};
 
+use super::takes::is_large;
 use super::{House, ToTake};
 use crate::domain::identity::{ExchangeName, Route};
 use crate::domain::moment::Moment;
@@ -33,7 +34,10 @@ impl<C: Connect> House<C> {
         let is_stuck_for_room = |path: &Path| stuck.get(path).is_some_and(|stuck| stuck.no_room.is_some());
         let is_held_back =
             |of: &ExchangeName| held_back.iter().any(|reach| reach.as_ref().is_none_or(|held| held == of));
-        self.to_take.pop(|next| !is_held_back(&next.route().exchange) || is_stuck_for_room(&next.path()))
+        let waits_for_memory = |next: &ToTake| self.takes.has_large() && is_large(next.size());
+        self.to_take.pop(|next| {
+            (!is_held_back(&next.route().exchange) || is_stuck_for_room(&next.path())) && !waits_for_memory(next)
+        })
     }
 
     /// Whom it holds up, since when and why.

@@ -1,5 +1,5 @@
-//! From the outboxes to the book: scans, claims one after the other, the municipalities by turns, and what they come
-//! to. A file that cannot be taken is remembered by where it is, shown, and tried again; what is in a spool and in no
+//! From the outboxes to the book: scans, claims side by side, the municipalities by turns, and what they come to, one
+//! after the other. A file that cannot be taken is remembered by where it is, shown, and tried again; what is in a spool and in no
 //! book is adopted.
 
 use std::collections::HashSet;
@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::halts::{NoRoom, no_room};
-use super::{Done, House, Key, ToTake};
+use super::takes::is_large;
+use super::{Done, HINT_PAUSE, House, Key, ToTake};
 use crate::domain::identity::{ExchangeName, Route};
 use crate::domain::moment::Moment;
 use crate::engine::carry_out::{Setback, on_disk};
@@ -110,7 +111,7 @@ impl<C: Connect> House<C> {
     pub(super) fn note_scans(&mut self, began: Instant, scans: Result<Vec<(ExchangeName, Scan)>, Setback>) {
         // A flooded folder makes scans long, and asks for another with every file that is taken: half of the time at most.
         let now = Instant::now();
-        self.scan_rests_until = now + (now - began).min(SCAN_EVERY);
+        self.scan_rests_until = now + (now - began).clamp(HINT_PAUSE, SCAN_EVERY);
         match scans {
             Ok(scans) => scans.into_iter().for_each(|(exchange, scan)| self.note_scan(exchange, scan)),
             Err(setback) => error!(trouble = %setback, "outboxes cannot be looked into, tried again"),
@@ -125,7 +126,7 @@ impl<C: Connect> House<C> {
         self.tell_of_room();
         for ripe in scan.ripe {
             let rests = self.stuck.get(&ripe.path).is_some_and(|stuck| stuck.again_at > now);
-            if !rests {
+            if !rests && !self.takes.contains(&ripe.path) {
                 self.to_take.push_back(ToTake::Ripe(ripe));
             }
         }
@@ -160,13 +161,17 @@ impl<C: Connect> House<C> {
         }
     }
 
-    /// Files are claimed one after the other: a second query for a payment date is known by the first one's fact.
-    /// The spools are looked into between two claims, so that none is under way.
+    /// Files are claimed and copied side by side, and decided upon one after the other: a second query for a payment
+    /// date is known by the first one's fact. The spools are looked into, and retries begun, while no claim is under way.
     pub(super) fn start_intake(&mut self) {
         if self.busy.contains(&Key::Intake) {
             return;
         }
         let now = Instant::now();
+        let is_to_come_to_rest = self.next_look_at_spools <= now || !self.retries.is_empty();
+        if is_to_come_to_rest && !self.takes.is_empty() {
+            return;
+        }
         if self.next_look_at_spools <= now {
             self.next_look_at_spools = now + SCAN_EVERY;
             let site = self.site.clone();
@@ -177,7 +182,9 @@ impl<C: Connect> House<C> {
             return;
         }
         self.queue_what_was_stuck(now);
-        while let Some(next) = self.next_to_take() {
+        while !self.takes.is_full()
+            && let Some(next) = self.next_to_take()
+        {
             let (from, exchange) = (next.path(), next.route().exchange.clone());
             let (Some(kind), site) = (self.site.kinds.get(&exchange).cloned(), self.site.clone()) else {
                 if let ToTake::Spooled(spooled) = next {
@@ -186,7 +193,8 @@ impl<C: Connect> House<C> {
                 }
                 continue;
             };
-            return self.spawn(Key::Intake, async move {
+            self.takes.begin(from.clone(), next.route().clone(), is_large(next.size()));
+            self.spawn(Key::Take(from.clone()), async move {
                 let taken = match next {
                     ToTake::Ripe(ripe) => intake::take(&site, &kind, ripe).await,
                     ToTake::Spooled(spooled) => intake::adopt(&site, &kind, spooled).await,
@@ -225,13 +233,19 @@ impl<C: Connect> House<C> {
         }
     }
 
+    pub(super) fn note_settled_takes(&mut self) {
+        while let Some((from, taken)) = self.takes.next_settled() {
+            self.note_taken(&from, taken);
+        }
+    }
+
     /// `from`: where the file was before.
-    pub(super) fn note_taken(&mut self, from: &Path, taken: Result<Taken, NotTaken>) {
+    fn note_taken(&mut self, from: &Path, taken: Result<Taken, NotTaken>) {
         let (former, now) = (self.stuck.remove(from), self.site.surroundings.now());
         match taken {
             Ok(taken) => {
                 let Some(kind) = self.site.kinds.get(&taken.spooled.route.exchange) else { return };
-                let facts = intake::facts(&self.book, &kind.query, &taken);
+                let facts = intake::facts(&self.book, &self.pending, &kind.query, &taken);
                 self.pending.extend(facts.into_iter().map(|fact| (taken.spooled.id, fact)));
             }
             Err(NotTaken::Changed) => self.next_scan = self.next_scan.min(Instant::now() + TAKE_AGAIN_IN),

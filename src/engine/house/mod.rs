@@ -11,6 +11,7 @@ mod inflow;
 mod people;
 mod retries;
 mod standstill;
+mod takes;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -41,17 +42,17 @@ use crate::domain::exchange::{Book, Exchange, Fact};
 use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
 use crate::domain::moment::Moment;
 use crate::domain::query::Query;
-use crate::outbox::claim::Spooled;
-use crate::outbox::{Outbox, Ripe, Scan, Waiting};
+use crate::outbox::{Outbox, Scan, Waiting};
 use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
 use retries::Batch;
 use standstill::Standstill;
-use turns::Turns;
+use takes::Takes;
+use turns::{ToTake, Turns};
 
-/// After a notification nothing is looked at for so long, so that a burst is one look.
+/// After a look a notification leads to none for so long, so that a burst is few looks.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is at work when the daemon is told to stop may come to its end for so long.
@@ -117,7 +118,10 @@ enum Key {
     Fetch(EndpointName, RemoteName),
     Clear(EndpointName, RemoteName),
     Scan,
+    /// What no claim may be under way beside.
     Intake,
+    /// The file that was there.
+    Take(PathBuf),
     Connect(EndpointName),
 }
 
@@ -151,28 +155,6 @@ struct Poll {
     line: Option<EndpointLine>,
 }
 
-enum ToTake {
-    Ripe(Ripe),
-    Spooled(Spooled),
-}
-
-impl ToTake {
-    /// Where the file is.
-    fn path(&self) -> PathBuf {
-        match self {
-            ToTake::Ripe(ripe) => ripe.path.clone(),
-            ToTake::Spooled(spooled) => spooled.path(),
-        }
-    }
-
-    fn route(&self) -> &Route {
-        match self {
-            ToTake::Ripe(ripe) => &ripe.route,
-            ToTake::Spooled(spooled) => &spooled.route,
-        }
-    }
-}
-
 /// A decision that waits for a duty at work.
 struct Deferred {
     ask: Ask,
@@ -204,12 +186,13 @@ pub struct House<C: Connect> {
     busy: HashSet<Key>,
     rests: HashMap<FileId, Rest>,
     comparing: HashMap<Route, FileId>,
-    look_anew: HashSet<FileId>,
+    look_anew: BTreeSet<FileId>,
     polls: BTreeMap<EndpointName, Poll>,
     passed: Passed,
     /// What could not be fetched, and why.
     fetch_troubles: HashMap<(EndpointName, RemoteName), FetchTrouble>,
     to_take: Turns,
+    takes: Takes<Result<Taken, NotTaken>>,
     in_outbox: BTreeMap<ExchangeName, Vec<Waiting>>,
     unreadable: HashMap<PathBuf, String>,
     /// Files that could not be taken, by where they are.
@@ -219,7 +202,7 @@ pub struct House<C: Connect> {
     /// For whom it was told that no more files are claimed, and why.
     told_no_room: BTreeMap<Option<ExchangeName>, String>,
     next_scan: Instant,
-    /// No scan before this, whoever asks for one: the last one took its time.
+    /// No scan before this, whoever asks for one: the last one took its time, or came just now.
     scan_rests_until: Instant,
     /// The spools are looked into for what was claimed and is in no book.
     next_look_at_spools: Instant,
@@ -258,11 +241,12 @@ impl<C: Connect> House<C> {
             busy: HashSet::new(),
             rests: HashMap::new(),
             comparing: HashMap::new(),
-            look_anew: HashSet::new(),
+            look_anew: BTreeSet::new(),
             polls,
             passed: Passed::default(),
             fetch_troubles: HashMap::new(),
             to_take: Turns::default(),
+            takes: Takes::default(),
             in_outbox: BTreeMap::new(),
             unreadable: HashMap::new(),
             stuck: HashMap::new(),
@@ -301,9 +285,7 @@ impl<C: Connect> House<C> {
                         self.tell_overdue();
                     }
                 }
-                () = self.hint.notified() => {
-                    self.next_scan = self.next_scan.min(Instant::now() + HINT_PAUSE);
-                }
+                () = self.hint.notified() => self.next_scan = self.next_scan.min(Instant::now()),
                 Some(done) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     self.note_done(done);
                     while let Some(done) = self.tasks.try_join_next_with_id() {
@@ -470,7 +452,14 @@ impl<C: Connect> House<C> {
                 }
             },
             (Some(Done::Scanned { began, scans }), _) => self.note_scans(began, scans),
-            (Some(Done::Taken { from, taken }), _) => self.note_taken(&from, taken),
+            (Some(Done::Taken { from, taken }), _) => {
+                self.takes.note(&from, taken);
+                self.note_settled_takes();
+            }
+            (None, Some(Key::Take(from))) => {
+                self.takes.forget(&from);
+                self.note_settled_takes();
+            }
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
             (Some(Done::Brought { query }), _) => self.brought = Some(query),

@@ -55,7 +55,7 @@ impl<C: Connect> House<C> {
     /// Goes on with the first selection until it waits for the disk. Nothing is pending when this is called, so that
     /// what is decided here is decided on all that is known.
     pub(super) async fn go_on_with_retries(&mut self) -> Result<(), StoreTrouble> {
-        while !self.busy.contains(&Key::Intake) {
+        while !self.busy.contains(&Key::Intake) && self.takes.is_empty() {
             let Some(mut batch) = self.retries.pop_front() else { return Ok(()) };
             if let Some(retry) = batch.at_work.take() {
                 let brought = self.brought.take().unwrap_or_else(|| Err("its task ended abnormally".to_owned()));

@@ -4,8 +4,40 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use super::ToTake;
 use crate::domain::identity::Route;
+use crate::outbox::Ripe;
+use crate::outbox::claim::Spooled;
+
+/// A file that is to be taken.
+pub(super) enum ToTake {
+    Ripe(Ripe),
+    Spooled(Spooled),
+}
+
+impl ToTake {
+    /// Where the file is.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            ToTake::Ripe(ripe) => ripe.path.clone(),
+            ToTake::Spooled(spooled) => spooled.path(),
+        }
+    }
+
+    /// Bytes. None: not known.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            ToTake::Ripe(ripe) => Some(ripe.stamp.size),
+            ToTake::Spooled(spooled) => spooled.claimed_as.map(|stamp| stamp.size),
+        }
+    }
+
+    pub fn route(&self) -> &Route {
+        match self {
+            ToTake::Ripe(ripe) => &ripe.route,
+            ToTake::Spooled(spooled) => &spooled.route,
+        }
+    }
+}
 
 /// What is to be taken. No step looks at more than one file of it.
 #[derive(Default)]
@@ -70,7 +102,6 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::claim::Spooled;
 
     fn file(municipality: &str, name: &str) -> ToTake {
         let route = Route { exchange: "sf2530".parse().unwrap(), municipality: municipality.parse().unwrap() };

@@ -299,7 +299,7 @@ impl Query {
                 copy_and_read(disk, layout, &spooled, &to)?
             }
         };
-        Ok(facts(book, layout, &Taken { spooled, read }))
+        Ok(facts(book, &[], layout, &Taken { spooled, read }))
     }
 }
 

@@ -247,6 +247,23 @@ async fn a_large_file_goes_up_and_down_unchanged() {
 }
 
 #[tokio::test]
+async fn a_large_file_goes_up_whole_however_few_channels_the_server_grants() {
+    for granted in [1, 2, 10] {
+        let sshd = Sshd::with(Plan { lines: vec![format!("MaxSessions {granted}")], ..Plan::default() });
+        let session = session(&sshd).await;
+        let content = bytes(12 << 20);
+
+        for name in ["first", "second"] {
+            let measured = session.write_and_measure(&out(name), &mut content.as_slice()).await;
+            assert_eq!(measured, Ok(content.len() as u64), "{granted} granted");
+            assert!(fs::read(sshd.out().join(name)).unwrap() == content, "{granted} granted");
+        }
+        assert_eq!(session.size(&out("first")).await, Ok(content.len() as u64), "the session goes on");
+        session.close().await;
+    }
+}
+
+#[tokio::test]
 async fn many_files_at_once_do_not_disturb_each_other() {
     let sshd = Sshd::start();
     let session = session(&sshd).await;

@@ -110,6 +110,17 @@ impl Trouble {
             | Trouble::GaveUp(_) => false,
         }
     }
+
+    /// What it means for a write that is done: `Refused` or `Unreachable` would say that nothing was written.
+    fn once_written(self) -> Trouble {
+        match self {
+            Trouble::Refused(why) => Trouble::GaveUp(format!("it was written, but its size is refused: {why}")),
+            Trouble::Unreachable(why) => {
+                Trouble::Uncertain(format!("it was written, but its size is not known: {why}"))
+            }
+            trouble => trouble,
+        }
+    }
 }
 
 /// A session on the far side. After `Unreachable` or `Uncertain` the session is spent: drop it and
@@ -144,6 +155,22 @@ pub trait FarSide: Send + Sync + 'static {
     fn write<R>(&self, path: &RemotePath, source: &mut R) -> impl Future<Output = Result<u64, Trouble>> + Send
     where
         R: AsyncRead + Unpin + Send;
+
+    /// [`FarSide::write`], and then the size in bytes of what is there: more than was written, where something longer was
+    /// there before. `GaveUp`: it was written, and its size is not to be had.
+    fn write_and_measure<R>(
+        &self,
+        path: &RemotePath,
+        source: &mut R,
+    ) -> impl Future<Output = Result<u64, Trouble>> + Send
+    where
+        R: AsyncRead + Unpin + Send,
+    {
+        async {
+            self.write(path, source).await?;
+            self.size(path).await.map_err(Trouble::once_written)
+        }
+    }
 
     /// One posix-rename request, which replaces what `to` names. `Refused`: nothing happened, or the server
     /// cannot (see [`Abilities`]) and was not asked. `Missing`: there is no `from`.

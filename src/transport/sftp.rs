@@ -6,7 +6,9 @@ mod copy;
 mod cut;
 mod dial;
 mod doorkeeper;
+mod flight;
 mod pace;
+mod put;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -22,8 +22,7 @@ impl<C: Connect> Work<C> {
         let path = in_out(&query.remote_name);
         let there = self
             .far(async |session| {
-                session.write(&path, &mut source).await?;
-                let there = session.size(&path).await?;
+                let there = session.write_and_measure(&path, &mut source).await?;
                 if there > query.size {
                     // Something longer was there before us; the next try begins on a free name.
                     self.remove(session, &path).await?;
@@ -63,12 +62,12 @@ impl<C: Connect> Work<C> {
                     self.remove(session, &in_out(former)).await?;
                     self.remove(session, &in_out(&fenced_name(former))).await?;
                 }
-                match session.write(&staged, &mut trigger.as_slice()).await {
+                let staged_size = match session.write_and_measure(&staged, &mut trigger.as_slice()).await {
                     // OUT takes only some names.
                     Err(Trouble::Refused(why)) => return Ok(Fact::RenameUnavailable { why }),
-                    written => written?,
+                    size => size?,
                 };
-                match session.size(&staged).await? {
+                match staged_size {
                     size if size == trigger.len() as u64 => Ok(Fact::TriggerStaged { part }),
                     size => {
                         Err(Trouble::Refused(format!("{staged} has {size} bytes there, {} were sent", trigger.len())))

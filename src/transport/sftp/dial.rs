@@ -12,6 +12,7 @@ use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
 use russh::{AlgorithmKind, Channel, ChannelMsg, Preferred, cipher, compression, kex};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::SftpSettings;
 use super::cut::{Cuttable, Leftover};
 use super::doorkeeper::{Doorkeeper, NotPinnedOr};
+use super::flight::Flight;
 use super::session::{Folders, SftpSession};
 use super::wire::{Failed, Wire, said};
 use crate::transport::Trouble;
@@ -200,22 +202,34 @@ impl Link {
     }
 
     async fn into_session(self, settings: &SftpSettings) -> Result<SftpSession, Trouble> {
-        let deadline = settings.deadlines.request;
-        let channel = within(deadline, "the SFTP channel", sftp_channel(&self.connection)).await??;
-        let stream = Cuttable::new(channel.into_stream(), &self.cut, Leftover::Read, self.tasks.token());
-        let wire = match Wire::over(stream, self.cut.clone(), deadline).await {
-            Ok(wire) => wire,
-            Err(Failed::Answered(status)) => return Err(Trouble::Refused(said(&status))),
-            Err(Failed::Unanswered(why)) => return Err(Trouble::Unreachable(format!("SFTP did not start: {why}"))),
-            Err(Failed::NotSent) => return Err(Trouble::Unreachable("the connection ended".to_owned())),
-        };
+        let flight = Arc::new(Flight::new());
+        let wire = wire(&self.connection, &self.cut, &self.tasks, settings.deadlines.request, flight).await?;
         Ok(SftpSession {
             wire,
+            more: OnceCell::new(),
             folders: Folders { out: settings.out.clone(), r#in: settings.r#in.clone() },
             connection: Some(self.connection),
             tasks: self.tasks,
             _cut_on_drop: self.cut_on_drop,
         })
+    }
+}
+
+/// A channel of a connection, on which SFTP is spoken until `cut`.
+pub(super) async fn wire(
+    connection: &Handle<Doorkeeper>,
+    cut: &CancellationToken,
+    tasks: &TaskTracker,
+    deadline: Duration,
+    flight: Arc<Flight>,
+) -> Result<Wire, Trouble> {
+    let channel = within(deadline, "the SFTP channel", sftp_channel(connection)).await??;
+    let stream = Cuttable::new(channel.into_stream(), cut, Leftover::Read, tasks.token());
+    match Wire::over(stream, cut.clone(), deadline, flight).await {
+        Ok(wire) => Ok(wire),
+        Err(Failed::Answered(status)) => Err(Trouble::Refused(said(&status))),
+        Err(Failed::Unanswered(why)) => Err(Trouble::Unreachable(format!("SFTP did not start: {why}"))),
+        Err(Failed::NotSent) => Err(Trouble::Unreachable("the connection ended".to_owned())),
     }
 }
 

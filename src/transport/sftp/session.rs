@@ -3,14 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use russh::Disconnect;
 use russh::client::Handle;
 use russh_sftp::protocol::{File, FileAttributes, OpenFlags, Packet, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
-use super::copy::{self, NotRead, NotWritten};
+use super::copy::{self, NotRead};
 use super::doorkeeper::Doorkeeper;
 use super::wire::{Failed, OpenHandle, POSIX_RENAME, Wire, said};
 use crate::transport::{Abilities, FarSide, Folder, Listed, Listing, RemotePath, Trouble};
@@ -18,14 +21,23 @@ use crate::transport::{Abilities, FarSide, Folder, Listed, Listing, RemotePath, 
 /// How long a session that ends waits for its farewell to be sent, and then for its tasks to be gone.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Requests of one listing in flight.
+const PAGES_MAX: usize = 32;
+
 /// Answers in one listing that name nothing but the folder itself and the one above. Two are honest, if a server
 /// gives one name at a time; what goes on like that has no end.
 const IDLE_PAGES_MAX: usize = 8;
 
 /// A session with an SFTP server. Dropped, it is cut; [`FarSide::close`] also says good-bye and waits until its
 /// tasks and its socket are gone.
+///
+/// Its requests travel on one channel, in the order in which they are made; only the bytes of a long file that is
+/// written are spread over a few more. Those can write into that file, whose OPEN was answered before, and do nothing else:
+/// what names a file (OPEN with CREATE, rename, remove) is all on the one channel.
 pub struct SftpSession {
     pub(super) wire: Wire,
+    /// The other channels, made when they are first wanted. Their cuts are children of the session's.
+    pub(super) more: OnceCell<Vec<Wire>>,
     pub(super) folders: Folders,
     /// The connection; none where the channel runs over something else.
     pub(super) connection: Option<Handle<Doorkeeper>>,
@@ -55,7 +67,7 @@ impl Folders {
         if path.is_empty() { "." } else { path }
     }
 
-    fn path_to(&self, file: &RemotePath) -> String {
+    pub(super) fn path_to(&self, file: &RemotePath) -> String {
         let folder = self.path_of(file.folder);
         let slash = if folder.ends_with('/') { "" } else { "/" };
         format!("{folder}{slash}{}", file.name)
@@ -121,33 +133,17 @@ impl FarSide for SftpSession {
     where
         R: AsyncRead + Unpin + Send,
     {
-        let flags = OpenFlags::WRITE | OpenFlags::CREATE;
-        // No attributes: who may read it there is the server's business.
-        let request = self.wire.raw().open(self.folders.path_to(path), flags, FileAttributes::empty());
-        let file = match self.wire.open(request).await {
-            Ok(file) => file,
-            // The file itself would have been made.
-            Err(failed) if failed.is(StatusCode::NoSuchFile) => return Err(self.no_folder(path.folder)),
-            Err(failed) => return Err(failed.into_trouble()),
-        };
-        let written = match copy::up(&self.wire, &file, source).await {
-            Ok(written) => written,
-            Err(NotWritten::Failed(failed)) => return Err(self.doubt("the write", failed)),
-            Err(NotWritten::Source(why)) => {
-                self.wire.cut().cancel();
-                return Err(Trouble::Uncertain(format!("our own copy could not be read to its end: {why}")));
-            }
-        };
-        if self.wire.abilities.fsync {
-            match self.wire.ask(self.wire.raw().fsync(file.as_str())).await {
-                Ok(_) => {}
-                // It offers what this file's system cannot do: then it is as good as not offered.
-                Err(failed) if failed.is(StatusCode::OpUnsupported) => {}
-                Err(failed) => return Err(self.doubt("the sync", failed)),
-            }
+        self.put(path, source).await.map(|put| put.written)
+    }
+
+    async fn write_and_measure<R>(&self, path: &RemotePath, source: &mut R) -> Result<u64, Trouble>
+    where
+        R: AsyncRead + Unpin + Send,
+    {
+        match self.put(path, source).await?.size {
+            Some(size) => Ok(size),
+            None => self.size(path).await.map_err(Trouble::once_written),
         }
-        self.wire.close(file).await.map_err(|failed| self.doubt("the close", failed))?;
-        Ok(written)
     }
 
     async fn rename(&self, from: &RemotePath, to: &RemotePath) -> Result<(), Trouble> {
@@ -199,12 +195,22 @@ impl SftpSession {
     async fn entries(&self, open: &OpenHandle<'_>, at_most: usize) -> Result<Listing, Trouble> {
         let mut listing = Listing::default();
         let mut idle_pages = 0;
+        let mut pages = FuturesOrdered::new();
+        let mut at_end = false;
+        // One after the other, unless the server is known to keep the order.
+        let (mut window, window_max) = if self.wire.is_plain { (2, PAGES_MAX) } else { (1, 1) };
         loop {
-            let page = match self.wire.ask(self.wire.raw().readdir(open.as_str())).await {
-                Ok(page) if page.files.is_empty() => return Ok(listing),
-                Ok(page) => page.files,
-                Err(failed) if failed.is(StatusCode::Eof) => return Ok(listing),
-                Err(failed) => return Err(failed.into_trouble()),
+            while pages.len() < window && !at_end {
+                pages.push_back(self.wire.ask(self.wire.raw().readdir(open.as_str())));
+            }
+            let page = match pages.next().await {
+                Some(Ok(page)) if !page.files.is_empty() => page.files,
+                Some(Err(failed)) if !failed.is(StatusCode::Eof) => return Err(failed.into_trouble()),
+                Some(Ok(_) | Err(_)) => {
+                    at_end = true;
+                    continue;
+                }
+                None => return Ok(listing),
             };
             let before = listing.files.len() as u64 + listing.passed_over;
             for entry in page.into_iter().filter(|entry| entry.filename != "." && entry.filename != "..") {
@@ -221,6 +227,7 @@ impl SftpSession {
             if idle_pages > IDLE_PAGES_MAX {
                 return Err(Trouble::GaveUp("the listing goes on without naming anything".to_owned()));
             }
+            window = (window * 2).min(window_max);
         }
     }
 
@@ -237,12 +244,12 @@ impl SftpSession {
         }
     }
 
-    fn no_folder(&self, folder: Folder) -> Trouble {
+    pub(super) fn no_folder(&self, folder: Folder) -> Trouble {
         Trouble::Refused(format!("there is no folder {:?}", self.folders.path_of(folder)))
     }
 
     /// After a good OPEN nothing is certain any more, and the session is spent.
-    fn doubt(&self, step: &str, failed: Failed) -> Trouble {
+    pub(super) fn doubt(&self, step: &str, failed: Failed) -> Trouble {
         self.wire.cut().cancel();
         Trouble::Uncertain(match failed {
             Failed::NotSent => format!("{step} was not sent, because the session had ended"),

@@ -1,13 +1,16 @@
 //! The verbs against servers that OpenSSH is not: each test plays the server by hand, packet by packet.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cut::{Cuttable, Leftover};
+use super::flight::Flight;
 use super::pace::Pace;
 use super::session::{Folders, SftpSession};
 use super::wire::Wire;
@@ -18,6 +21,8 @@ const OPEN: u8 = 3;
 const CLOSE: u8 = 4;
 const READ: u8 = 5;
 const WRITE: u8 = 6;
+const LSTAT: u8 = 7;
+const FSTAT: u8 = 8;
 const OPENDIR: u8 = 11;
 const READDIR: u8 = 12;
 const REMOVE: u8 = 13;
@@ -29,6 +34,7 @@ const HANDLE: u8 = 102;
 const DATA: u8 = 103;
 const NAME: u8 = 104;
 const ATTRS: u8 = 105;
+const EXTENDED_REPLY: u8 = 201;
 
 const OK: u32 = 0;
 const EOF: u32 = 1;
@@ -68,6 +74,20 @@ fn asked(read: &[u8]) -> (usize, usize) {
     let offset = u64::from_be_bytes(read[5..13].try_into().unwrap());
     let length = u32::from_be_bytes(read[13..17].try_into().unwrap());
     (offset as usize, length as usize)
+}
+
+/// What OpenSSH and its kin offer.
+const PLAIN: [&str; 3] = ["posix-rename@openssh.com", "fsync@openssh.com", "limits@openssh.com"];
+
+/// The limits that OpenSSH tells, if it is them that are asked for.
+fn limits(kind: u8, body: &[u8]) -> Answer {
+    let told = [262_144_u64, 261_120, 261_120, 1000].map(u64::to_be_bytes).concat();
+    (kind == EXTENDED && body.ends_with(b"limits@openssh.com")).then_some((EXTENDED_REPLY, told))
+}
+
+/// The attributes of a regular file, or of which nothing but the size is told.
+fn size(bytes: u64) -> Answer {
+    Some((ATTRS, [&1u32.to_be_bytes()[..], &bytes.to_be_bytes()].concat()))
 }
 
 /// A page of a listing with one regular file in it.
@@ -115,7 +135,8 @@ async fn session_with(
     let tasks = TaskTracker::new();
     let stream = Cuttable::new(near, &cut, Leftover::Read, tasks.token());
     let session = SftpSession {
-        wire: Wire::over(stream, cut.clone(), deadline).await.unwrap(),
+        wire: Wire::over(stream, cut.clone(), deadline, Arc::new(Flight::new())).await.unwrap(),
+        more: OnceCell::new(),
         folders: Folders { out: "OUT".to_owned(), r#in: "/".to_owned() },
         connection: None,
         tasks,
@@ -215,9 +236,9 @@ async fn a_rename_between_folders_never_says_which_name_is_missing() {
 #[tokio::test]
 async fn a_server_that_answers_reads_with_less_is_read_whole() {
     let content: Vec<u8> = (0..300_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    for at_a_time in [10_000, 32_767, 1 << 20] {
+    for (at_a_time, extensions) in [(10_000, &PLAIN[..0]), (32_767, &PLAIN), (100_000, &PLAIN), (1 << 20, &PLAIN)] {
         let there = content.clone();
-        let (session, _server) = session_with(&[], PATIENT, move |kind, body| match kind {
+        let (session, _server) = session_with(extensions, PATIENT, move |kind, body| match kind {
             OPEN => handle(b"h"),
             READ => {
                 let (offset, length) = asked(body);
@@ -225,6 +246,7 @@ async fn a_server_that_answers_reads_with_less_is_read_whole() {
                 let part = &rest[..rest.len().min(length).min(at_a_time)];
                 if part.is_empty() { status(EOF) } else { Some((DATA, string(part))) }
             }
+            EXTENDED => limits(kind, body),
             _ => status(OK),
         })
         .await;
@@ -315,6 +337,87 @@ async fn a_sync_that_is_offered_and_not_supported_does_not_fail_the_write() {
     assert_eq!(session.write(&path("query"), &mut &b"x"[..]).await, Ok(1));
     drop(session);
     assert_eq!(server.await.unwrap(), [OPEN, WRITE, EXTENDED, CLOSE]);
+}
+
+#[tokio::test]
+async fn a_small_file_is_written_synced_measured_and_closed_in_one_go_where_the_order_is_kept() {
+    let nothing_after_the_open = |kind, body: &[u8]| if kind == OPEN { handle(b"h") } else { limits(kind, body) };
+    for (extensions, expected) in
+        [(&PLAIN[..], &[EXTENDED, OPEN, WRITE, EXTENDED, FSTAT, CLOSE][..]), (&PLAIN[..2], &[OPEN, WRITE])]
+    {
+        let (session, server) = session_with(extensions, SHORT, nothing_after_the_open).await;
+
+        let written = session.write(&path("query"), &mut &b"x"[..]).await;
+
+        assert!(matches!(written, Err(Trouble::Uncertain(_))), "{written:?}");
+        drop(session);
+        assert_eq!(server.await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_fails_in_one_go_with_others_leaves_the_write_uncertain() {
+    for failing in [WRITE, EXTENDED, CLOSE] {
+        let (session, _server) = session_with(&PLAIN, PATIENT, move |kind, body| match kind {
+            OPEN => handle(b"h"),
+            FSTAT => size(1),
+            _ if kind == failing => limits(kind, body).or_else(|| status(FAILURE)),
+            _ => limits(kind, body).or_else(|| status(OK)),
+        })
+        .await;
+
+        let written = session.write(&path("query"), &mut &b"x"[..]).await;
+
+        assert!(matches!(written, Err(Trouble::Uncertain(_))), "{failing}: {written:?}");
+        assert!(is_spent(&session).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_measured_on_the_way_or_else_by_its_name() {
+    for (on_the_way, expected) in [(size(7), 7), (status(OP_UNSUPPORTED), 9)] {
+        let (session, _server) = session_with(&PLAIN, PATIENT, move |kind, body| match kind {
+            OPEN => handle(b"h"),
+            FSTAT => on_the_way.clone(),
+            LSTAT => size(9),
+            _ => limits(kind, body).or_else(|| status(OK)),
+        })
+        .await;
+
+        assert_eq!(session.write_and_measure(&path("query"), &mut &b"x"[..]).await, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_written_file_whose_size_is_refused_is_not_taken_for_one_that_was_refused() {
+    let (session, _server) = session_with(&[], PATIENT, |kind, _| match kind {
+        OPEN => handle(b"h"),
+        LSTAT => status(FAILURE),
+        _ => status(OK),
+    })
+    .await;
+
+    let measured = session.write_and_measure(&path("query"), &mut &b"x"[..]).await;
+
+    assert!(matches!(measured, Err(Trouble::GaveUp(_))), "{measured:?}");
+}
+
+#[tokio::test]
+async fn a_listing_with_pages_in_flight_is_whole() {
+    for count in [0, 1, 2, 3, 100] {
+        let mut pages = (0..count).map(|i| format!("reply-{i}"));
+        let (session, _server) = session_with(&PLAIN, PATIENT, move |kind, body| match kind {
+            OPENDIR => handle(b"h"),
+            READDIR => pages.next().map_or_else(|| status(EOF), |name| page_of(&name)),
+            _ => limits(kind, body).or_else(|| status(OK)),
+        })
+        .await;
+
+        let listing = session.list(Folder::In, 1_000).await.unwrap();
+
+        let names: Vec<String> = listing.files.iter().map(|file| file.name.to_string()).collect();
+        assert_eq!(names, (0..count).map(|i| format!("reply-{i}")).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! beneath it, so it runs over any stream. It never sends a request twice. Start with [`Wire::ask`].
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+use super::flight::{Flight, Room};
 use super::pace::{Pace, Stretch};
 use crate::domain::person::mask_in_text;
 use crate::transport::{Abilities, Trouble};
 
 pub(super) const POSIX_RENAME: &str = "posix-rename@openssh.com";
 
-/// Bytes of data in one READ or WRITE. Every server takes 32 KiB; more was not faster (measured).
-const CHUNK_MAX: u32 = 32 * 1024;
-/// READs and WRITEs that may be unanswered in a whole session: 4 MiB, which a link of 70 kB/s carries within the
-/// default deadline. The deadline runs from queueing, so more in flight would be timed out by its own queue.
-const TRANSFERS_IN_FLIGHT_MAX: usize = 128;
+/// Bytes of data in one READ or WRITE to a server that does not tell its limits. Every server takes 32 KiB.
+const CHUNK_UNTOLD: u32 = 32 * 1024;
+/// The same to one that does: what OpenSSH takes, and a packet of which the library takes. Fewer answers cost less.
+const CHUNK_MAX: u32 = 255 * 1024;
 /// Files and folders open at once. russh-sftp keeps a handle as UTF-8 text, and OpenSSH numbers its handles in
 /// big-endian bytes: from the 128th on they would be garbled.
 pub(super) const OPEN_MAX: usize = 64;
@@ -92,7 +93,7 @@ pub(super) struct Wire {
     raw: RawSftpSession,
     cut: CancellationToken,
     deadline: Duration,
-    transfers: Semaphore,
+    flight: Arc<Flight>,
     open: Semaphore,
     /// How long a whole listing may take.
     pub(super) listing: Duration,
@@ -101,6 +102,10 @@ pub(super) struct Wire {
     /// Bytes that all copies of the session have moved.
     moved: AtomicU64,
     pub(super) abilities: Abilities,
+    /// It is OpenSSH or one of its kin (it offers posix-rename, fsync and limits): it carries out the requests of a
+    /// channel one after the other, on plain files. So a request may be sent before what it builds on is answered, and
+    /// a file written on several channels.
+    pub(super) is_plain: bool,
     /// Bytes to ask for in one READ.
     pub(super) read_chunk: u32,
     /// Bytes to send in one WRITE.
@@ -108,8 +113,14 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Speaks SFTP's greeting over a stream that ends when `cut` does. `deadline` bounds each request.
-    pub(super) async fn over<S>(stream: S, cut: CancellationToken, deadline: Duration) -> Result<Self, Failed>
+    /// Speaks SFTP's greeting over a stream that ends when `cut` does. `deadline` bounds each request, and `flight` what
+    /// all channels of the session may have unanswered.
+    pub(super) async fn over<S>(
+        stream: S,
+        cut: CancellationToken,
+        deadline: Duration,
+        flight: Arc<Flight>,
+    ) -> Result<Self, Failed>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -119,14 +130,15 @@ impl Wire {
             raw: RawSftpSession::new_with_config(stream, config),
             cut,
             deadline,
-            transfers: Semaphore::new(TRANSFERS_IN_FLIGHT_MAX),
+            flight,
             open: Semaphore::new(OPEN_MAX),
             listing: LISTING.max(deadline),
             pace: Pace::with_requests_of(deadline),
             moved: AtomicU64::new(0),
             abilities: Abilities::default(),
-            read_chunk: CHUNK_MAX,
-            write_chunk: CHUNK_MAX,
+            is_plain: false,
+            read_chunk: CHUNK_UNTOLD,
+            write_chunk: CHUNK_UNTOLD,
         };
         let hello = wire.ask(wire.raw.init()).await?;
         if hello.version != SFTP_VERSION {
@@ -136,7 +148,10 @@ impl Wire {
         wire.abilities = Abilities { posix_rename: offers(POSIX_RENAME), fsync: offers(FSYNC) };
         if offers(LIMITS) {
             match wire.ask(wire.raw.limits()).await {
-                Ok(limits) => wire.respect(&limits),
+                Ok(limits) => {
+                    wire.respect(&limits);
+                    wire.is_plain = wire.abilities.posix_rename && wire.abilities.fsync;
+                }
                 Err(Failed::Answered(_)) => {}
                 Err(failed) => return Err(failed),
             }
@@ -204,10 +219,34 @@ impl Wire {
         Failed::Unanswered(why)
     }
 
-    /// Like [`Wire::ask`], for a READ or WRITE: waits until the session may have one more in flight.
-    pub(super) async fn transfer<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Failed> {
-        let _permit = self.permit(&self.transfers).await?;
-        self.ask(request).await
+    /// Waits until the session may have so many more bytes in flight.
+    pub(super) async fn room(&self, bytes: u32) -> Result<Room<'_>, Failed> {
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Err(Failed::NotSent),
+            room = self.flight.room(bytes) => room.ok_or(Failed::NotSent),
+        }
+    }
+
+    /// Bytes for the next READ or WRITE of a file, of which the server takes so many.
+    pub(super) fn chunk(&self, server_max: u32) -> u32 {
+        self.flight.chunk(server_max)
+    }
+
+    /// The bounds that a further channel of this session shares.
+    pub(super) fn bounds(&self) -> (Duration, Arc<Flight>) {
+        (self.deadline, Arc::clone(&self.flight))
+    }
+
+    /// Like [`Wire::ask`], for a READ or WRITE that has its room.
+    pub(super) async fn transfer<T>(
+        &self,
+        room: &Room<'_>,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failed> {
+        let answer = self.ask(request).await;
+        self.flight.answered(room);
+        answer
     }
 
     /// Measures a copy that begins.
@@ -268,6 +307,10 @@ pub(super) struct OpenHandle<'wire> {
 impl OpenHandle<'_> {
     pub(super) fn as_str(&self) -> &str {
         &self.handle
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.handle.clone()
     }
 }
 

@@ -113,7 +113,7 @@ fn read_reply(layout: &Layout, pieces: &[&[u8]]) -> (Vec<Agreement>, Result<Repl
     let mut agreements = Vec::new();
     for piece in pieces {
         let fed = reader.feed(piece, &mut |_, agreement| {
-            agreements.push(agreement);
+            agreements.push(agreement.to_agreement().expect("what is read is whole"));
             Ok(())
         });
         if let Err(unfit) = fed {

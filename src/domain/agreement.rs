@@ -14,6 +14,20 @@ use super::person::Cpr;
 #[serde(transparent)]
 pub struct AgreementKey(pub String);
 
+/// One agreement as a record states it, borrowed: what is read a million times in one reply is not copied each time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stated<'a> {
+    /// As in [`AgreementKey`].
+    pub key: &'a str,
+    pub payer: Option<Cpr>,
+    pub valid_from: Option<Date>,
+    pub valid_to: Option<Date>,
+    pub amount: Option<Oere>,
+    /// The fields without a role, as a JSON object with its names in order, written as [`other_json`] does: the same
+    /// fields are always the same text.
+    pub other: &'a str,
+}
+
 /// One agreement. A role that the layout does not give is None.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Agreement {
@@ -26,4 +40,37 @@ pub struct Agreement {
     pub amount: Option<Oere>,
     /// Fields without a role, by the layout's names, trimmed of padding. Kept as they are.
     pub other: BTreeMap<String, String>,
+}
+
+impl Stated<'_> {
+    /// A copy of its own. None: `other` is no such object.
+    pub fn to_agreement(&self) -> Option<Agreement> {
+        Some(Agreement {
+            key: AgreementKey(self.key.to_owned()),
+            payer: self.payer,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            amount: self.amount,
+            other: serde_json::from_str(self.other).ok()?,
+        })
+    }
+}
+
+impl Agreement {
+    /// The same, as a record would state it. `other` is [`other_json`] of its fields.
+    pub fn stated<'a>(&'a self, other: &'a str) -> Stated<'a> {
+        Stated {
+            key: &self.key.0,
+            payer: self.payer,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            amount: self.amount,
+            other,
+        }
+    }
+}
+
+/// Fields without a role as a JSON object.
+pub fn other_json(other: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(other).expect("a map of texts is a JSON object")
 }

@@ -1,5 +1,5 @@
 //! What a reply changes in the register, and what of that is surprising enough to be held for a person.
-//! [`change`] decides for one agreement, [`ChangeSummary`] adds up, [`Guards`] judges the sum.
+//! [`ChangeSummary::count`] decides for one agreement and adds up, [`Guards`] judges the sum.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,14 +28,23 @@ pub struct Known {
     pub ended: bool,
 }
 
-/// What a reply that states `stated` of an agreement (None: leaves it out) changes. None: nothing.
-pub fn change(known: Option<&Known>, stated: Option<&Agreement>) -> Option<Change> {
-    match (known, stated) {
-        (None, Some(_)) => Some(Change::New),
-        (Some(known), Some(_)) if known.ended => Some(Change::Resumed),
-        (Some(known), Some(stated)) if known.agreement != *stated => Some(Change::Changed),
-        (Some(known), None) if !known.ended => Some(Change::Ended),
-        (Some(_), _) | (None, None) => None,
+/// What a comparison asks of an agreement that the register knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Was {
+    pub ended: bool,
+    pub amount: Option<Oere>,
+    /// What the reply states is the same.
+    pub is_same: bool,
+}
+
+/// What a reply that states an agreement, or leaves it out, changes. None: nothing.
+fn change(was: Option<Was>, is_stated: bool) -> Option<Change> {
+    match (was, is_stated) {
+        (None, true) => Some(Change::New),
+        (Some(was), true) if was.ended => Some(Change::Resumed),
+        (Some(was), true) if !was.is_same => Some(Change::Changed),
+        (Some(was), false) if !was.ended => Some(Change::Ended),
+        (Some(_), _) | (None, false) => None,
     }
 }
 
@@ -63,34 +72,45 @@ pub struct ChangeSummary {
 }
 
 impl ChangeSummary {
-    /// Adds one agreement, as for [`change`], and says what changed.
+    /// Adds one agreement as the register knows it and as the reply states it, and says what changed.
     pub fn add(&mut self, known: Option<&Known>, stated: Option<&Agreement>) -> Option<Change> {
-        let amount = |agreement: &Agreement| agreement.amount.unwrap_or_default();
-        if let Some(known) = known.filter(|known| !known.ended) {
+        let was = known.map(|known| Was {
+            ended: known.ended,
+            amount: known.agreement.amount,
+            is_same: stated.is_some_and(|stated| *stated == known.agreement),
+        });
+        self.count(was, stated.map(|stated| stated.amount))
+    }
+
+    /// The same of what is asked of it alone. `is`: what the reply states as its amount, None where it leaves it out.
+    pub fn count(&mut self, was: Option<Was>, is: Option<Option<Oere>>) -> Option<Change> {
+        let before = was.map(|was| was.amount.unwrap_or_default());
+        let after = is.map(Option::unwrap_or_default);
+        if let (Some(before), Some(Was { ended: false, .. })) = (before, was) {
             self.before_count += 1;
-            self.before_total = self.before_total.saturating_add(amount(&known.agreement));
-            self.before_largest = self.before_largest.max(amount(&known.agreement));
+            self.before_total = self.before_total.saturating_add(before);
+            self.before_largest = self.before_largest.max(before);
         }
-        if let Some(stated) = stated {
+        if let Some(after) = after {
             self.after_count += 1;
-            self.after_total = self.after_total.saturating_add(amount(stated));
+            self.after_total = self.after_total.saturating_add(after);
         }
-        let change = change(known, stated);
+        let change = change(was, is.is_some());
         match change {
             Some(Change::New) => self.new += 1,
             Some(Change::Changed) => self.changed += 1,
             Some(Change::Ended) => self.ended += 1,
             Some(Change::Resumed) => self.resumed += 1,
-            None => self.unchanged += u64::from(stated.is_some()),
+            None => self.unchanged += u64::from(is.is_some()),
         }
-        match (known, stated) {
-            (Some(known), Some(stated)) => {
-                let step = (amount(&known.agreement), amount(stated));
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                let step = (before, after);
                 if self.steepest.is_none_or(|steepest| is_steeper(step, steepest)) {
                     self.steepest = Some(step);
                 }
             }
-            (None, Some(stated)) => self.new_largest = self.new_largest.max(amount(stated)),
+            (None, Some(after)) => self.new_largest = self.new_largest.max(after),
             (Some(_) | None, None) => {}
         }
         change
@@ -193,6 +213,7 @@ mod tests {
     #[test]
     fn new_changed_ended_and_resumed_are_told_apart() {
         let (a, b) = (agreement(1), agreement(2));
+        let change = |known: Option<&Known>, stated| ChangeSummary::default().add(known, stated);
         assert_eq!(change(None, Some(&a)), Some(Change::New));
         assert_eq!(change(Some(&known(1, false)), Some(&a)), None);
         assert_eq!(change(Some(&known(1, false)), Some(&b)), Some(Change::Changed));

@@ -28,6 +28,30 @@ impl Cpr {
         format!("{:010}", self.0)
     }
 
+    /// The same as bytes, without a copy on the heap.
+    pub fn digit_bytes(self) -> [u8; 10] {
+        let (mut rest, mut digits) = (self.0, [0; 10]);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        digits
+    }
+
+    /// The number that its ten digits are.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The CPR number whose ten digits are this number. Errors: as for its text.
+    pub fn from_number(number: u64) -> Result<Cpr, BadCpr> {
+        if number > 9_999_999_999 {
+            return Err(BadCpr::NotTenDigits);
+        }
+        let cpr = Cpr(number);
+        if cpr.is_unknown() || cpr.born().is_some() { Ok(cpr) } else { Err(BadCpr::NoSuchDay) }
+    }
+
     /// 0000000000: required, but unknown.
     pub fn is_unknown(self) -> bool {
         self.0 == 0
@@ -62,8 +86,7 @@ impl FromStr for Cpr {
         if text.len() != 10 || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(BadCpr::NotTenDigits);
         }
-        let cpr = Cpr(text.parse().map_err(|_| BadCpr::NotTenDigits)?);
-        if cpr.is_unknown() || cpr.born().is_some() { Ok(cpr) } else { Err(BadCpr::NoSuchDay) }
+        Cpr::from_number(text.parse().map_err(|_| BadCpr::NotTenDigits)?)
     }
 }
 

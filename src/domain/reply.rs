@@ -2,18 +2,21 @@
 //! memory does not grow with the file; fit as a whole or not at all, which only [`ReplyReader::finish`]
 //! can say. Start with [`ReplyReader`]; [`write_reply`] is its mirror, for the hub.
 
+mod quick;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, DateTime};
 
-use super::agreement::{Agreement, AgreementKey};
+use super::agreement::{Agreement, AgreementKey, Stated, other_json};
 use super::amount::Oere;
 use super::identity::DeliveryNumber;
 use super::layout::{
     CheckedRecord, Decoded, Fault, Field, Layout, Place, Purpose, Reader, Record, RecordType, Role, Rule, Unfit,
-    Unwritable, Value, write,
+    Unwritable, Value, checked, write,
 };
 use super::municipality::MunicipalityCode;
+use quick::Quick;
 
 /// Between the parts of a key that has several.
 const KEY_SEPARATOR: char = '|';
@@ -45,6 +48,7 @@ pub struct ReplyEnd {
 pub struct ReplyReader<'l> {
     layout: &'l Layout,
     reader: Reader<'l>,
+    quick: Quick,
     seen: Seen,
 }
 
@@ -58,21 +62,24 @@ struct Seen {
     error_records: u64,
 }
 
-type Sink<'s> = dyn FnMut(u64, Agreement) -> Result<(), Unfit> + 's;
+type Sink<'s> = dyn FnMut(u64, &Stated<'_>) -> Result<(), Unfit> + 's;
 
 impl<'l> ReplyReader<'l> {
     /// `municipality` is the route's: every place that names one must agree.
     pub fn new(layout: &'l Layout, municipality: MunicipalityCode) -> Self {
         let seen = Seen { municipality, head: None, count: 0, sum: Oere(0), error_records: 0 };
-        ReplyReader { layout, reader: Reader::new(layout), seen }
+        ReplyReader { layout, reader: Reader::new(layout), quick: Quick::new(layout, municipality), seen }
     }
 
     /// Takes the next bytes. `sink` gets each agreement with its record's number, counted from 1. Errors: the
     /// reply is unfit, or `sink` said so; from then on always the same.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<(), Unfit> {
         self.layout.check_purpose(Purpose::Reply)?;
-        let seen = &mut self.seen;
-        self.reader.feed(chunk, &mut |record| seen.add(record, sink))
+        let ReplyReader { layout, reader, quick, seen } = self;
+        reader.feed_unchecked(chunk, &mut |frame, sums| match quick.read(frame, sums) {
+            Some(stated) => seen.add_agreement(frame.number, &stated, sink),
+            None => seen.add(&checked(layout, frame, sums)?, sink),
+        })
     }
 
     /// The start record, as soon as it has been read.
@@ -152,14 +159,19 @@ impl Seen {
             Place::Start => self.head = head_of(record, self.municipality),
             Place::Detail if !record.kind.key.is_empty() => {
                 let agreement = agreement_of(record)?;
-                self.count += 1;
-                self.sum = self.sum.saturating_add(agreement.amount.unwrap_or_default());
-                sink(record.number(), agreement)?;
+                let other = other_json(&agreement.other);
+                self.add_agreement(record.number(), &agreement.stated(&other), sink)?;
             }
             Place::Error => self.error_records += 1,
             Place::Detail | Place::End => {}
         }
         Ok(())
+    }
+
+    fn add_agreement(&mut self, record: u64, stated: &Stated<'_>, sink: &mut Sink<'_>) -> Result<(), Unfit> {
+        self.count += 1;
+        self.sum = self.sum.saturating_add(stated.amount.unwrap_or_default());
+        sink(record, stated)
     }
 }
 

@@ -12,7 +12,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::civil::Date;
 use tracing::{info, warn};
 
 use crate::domain::change::ChangeSummary;
@@ -20,7 +19,9 @@ use crate::domain::exchange::Fact;
 use crate::domain::moment::Moment;
 use crate::durable::{Disk, read_bounded};
 use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
-use crate::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
+use crate::store::{
+    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
+};
 
 /// From this size on only the last line is kept: some thousand lines, so that a new file is made rarely.
 const COMPACT_FROM_BYTES: u64 = 256 << 10;
@@ -240,10 +241,10 @@ impl Store for Anchored {
     fn apply(
         &mut self,
         order: &Order,
-        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble> {
-        let outcome = self.store.apply(order, feed, decide)?;
+        let outcome = self.store.apply(order, stated, decide)?;
         if let Outcome::Applied(entry) = &outcome {
             self.note(entry, false);
         }

@@ -1,7 +1,9 @@
 //! The store at work for its one clerk: the one writer. Everybody else sends it work and waits for the outcome.
 //! Start with [`Ledger::new`].
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 use super::anchor::{Anchored, Slack};
 use crate::domain::moment::Moment;
@@ -17,6 +19,8 @@ type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
 pub struct Ledger {
     work: mpsc::Sender<Work>,
     slack: Slack,
+    /// Held by whoever reads a reply for it.
+    reading: Arc<Mutex<()>>,
 }
 
 /// The store and the work that comes for it; it has to be run somewhere, one way or the other.
@@ -46,7 +50,7 @@ impl Clerk {
 impl Ledger {
     pub fn new(store: Box<dyn Store>) -> (Ledger, Clerk) {
         let (sender, work) = mpsc::channel(QUEUED_MAX);
-        (Ledger { work: sender, slack: Slack::default() }, Clerk { store, work })
+        (Ledger { work: sender, slack: Slack::default(), reading: Arc::default() }, Clerk { store, work })
     }
 
     /// The same for a store that keeps its anchor.
@@ -59,6 +63,12 @@ impl Ledger {
     /// Whether the anchor can be written.
     pub fn slack(&self) -> &Slack {
         &self.slack
+    }
+
+    /// The turn to read a reply and put it into the register. Everybody else who wants to do that waits, in the order in
+    /// which they asked: so there is never more than one reply in memory. All other work with the store goes on.
+    pub async fn turn_to_read(&self) -> OwnedMutexGuard<()> {
+        self.reading.clone().lock_owned().await
     }
 
     /// Does some work with the store and returns what it came to.

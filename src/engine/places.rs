@@ -8,6 +8,7 @@
 //! archive/receipts/<hash>.<name>                           receipts
 //! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
 //! journal.anchor                                           how far the journal is, unless the settings put it elsewhere
+//! .sorting-<process>-<number>                              a long reply while it is sorted; without a name at once
 //! sluse.lock                                               held by the one writer
 //! ```
 
@@ -37,6 +38,11 @@ impl Places {
 
     pub fn archive(&self) -> PathBuf {
         self.state.join("archive")
+    }
+
+    /// Where a long reply is sorted.
+    pub fn sorting(&self) -> &Path {
+        &self.state
     }
 
     pub fn refused(&self) -> PathBuf {

@@ -18,8 +18,8 @@ use crate::domain::exchange::{Book, Fact, State};
 use crate::domain::identity::{ContentHash, FileId};
 use crate::domain::moment::Moment;
 use crate::durable::Disk;
-use crate::pipeline::{ArchivedReply, FeedTrouble};
-use crate::store::{Body, Difference, Differing, Entry, Order, Outcome, Reading, Replay, SqliteReader, StoreTrouble};
+use crate::pipeline::{ArchivedReply, ReadTrouble};
+use crate::store::{Body, Difference, Differing, Entry, Order, Reading, Replay, SqliteReader, StoreTrouble};
 
 /// What a rebuild came to.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -83,7 +83,7 @@ pub fn rebuild(office: &Office, tell: &mut dyn FnMut(String)) -> Result<Rebuilt,
         }
         marks.next_if_eq(&job.seq);
         rebuilt.files += u64::from(job.arrival.is_some());
-        match apply_again(office, &mut replay, job)? {
+        match apply_again(office, &workplace.folder, &mut replay, job)? {
             Ok(findings) => {
                 rebuilt.replies += 1;
                 rebuilt.findings.extend(findings.into_iter().map(|what| job.finding(what)));
@@ -218,7 +218,12 @@ fn take_over_unknown(replay: &mut Replay, plan: &Plan, seq: u64) -> Result<(), R
 }
 
 /// Applies one reply as it was applied. What it came to beside its rows, or why it could not be.
-fn apply_again(office: &Office, replay: &mut Replay, job: &Job) -> Result<Result<Vec<String>, String>, StoreTrouble> {
+fn apply_again(
+    office: &Office,
+    workplace: &Path,
+    replay: &mut Replay,
+    job: &Job,
+) -> Result<Result<Vec<String>, String>, StoreTrouble> {
     let Some(arrival) = &job.arrival else {
         return Ok(Err("the story before it does not say which reply was applied".to_owned()));
     };
@@ -231,53 +236,53 @@ fn apply_again(office: &Office, replay: &mut Replay, job: &Job) -> Result<Result
     };
     let file = office.places.reply(arrival);
     let never = AtomicBool::new(false);
-    let archived =
-        ArchivedReply { file: &file, municipality: arrival.route.municipality, hash: arrival.hash, stop: &never };
-    let mut trouble = None;
+    let archived = ArchivedReply {
+        file: &file,
+        municipality: arrival.route.municipality,
+        hash: arrival.hash,
+        folder: workplace,
+        stop: &never,
+    };
+    let (end, mut sorted) = match archived.read(office.disk.as_ref(), layout) {
+        Ok(read) => read,
+        Err(trouble) => return Ok(Err(why_unread(office, workplace, arrival, &trouble))),
+    };
     let mut counted: Option<ChangeSummary> = None;
-    let mut says = None;
     let order = Order { id: job.id, route: arrival.route.clone(), at: job.at };
-    let outcome = replay.at(job.seq)?.apply(
-        &order,
-        &mut |sink| match archived.feed(office.disk.as_ref(), layout, sink) {
-            Ok(end) => {
-                says = Some(end.head.date);
-                Ok(end.head.date)
-            }
-            Err(feed) => Err(trouble.insert(feed).to_string()),
-        },
-        &mut |summary| {
-            counted = Some(summary.clone());
-            Some(job.fact.clone())
-        },
-    )?;
-    if let Outcome::Unfit(finding) = outcome {
-        let path = file.display();
-        let unread = |e| format!("its reply {path} cannot be read: {e}; put it back from a backup");
-        let altered = format!("its reply {path} is no longer what was fetched: put it back from a backup");
-        return Ok(Err(match trouble {
-            Some(FeedTrouble::NotRead(e)) => unread(e),
-            Some(FeedTrouble::Altered) => altered,
-            // Reading ended before the file did: the layout is to blame only for bytes that are those that were fetched.
-            Some(FeedTrouble::Unfit(_)) | None => match hash_of(office.disk.as_ref(), &file) {
-                Err(e) => unread(e),
-                Ok(hash) if hash != arrival.hash => altered,
-                Ok(_) => format!(
-                    "its reply is what was fetched, and not fit by the layout of the settings, which was changed since: {finding}; \
-                     rebuild with the layout of that time (`layouts` of exchange `{}`)",
-                    arrival.route.exchange
-                ),
-            },
-        }));
-    }
+    replay.at(job.seq)?.apply(&order, &mut sorted, &mut |summary| {
+        counted = Some(summary.clone());
+        Some(job.fact.clone())
+    })?;
     let mut findings = Vec::new();
     if counted.as_ref() != Some(written) {
         findings.push("applied again, its reply does not change what the journal says that it changed".to_owned());
     }
-    if says != Some(*as_of) {
+    if end.head.date != *as_of {
         findings.push("read again, its reply is of another day than the journal says".to_owned());
     }
     Ok(Ok(findings))
+}
+
+fn why_unread(office: &Office, workplace: &Path, arrival: &Arrival, trouble: &ReadTrouble) -> String {
+    let file = office.places.reply(arrival);
+    let path = file.display();
+    let not_read = |e: &std::io::Error| format!("its reply {path} cannot be read: {e}; put it back from a backup");
+    let altered = || format!("its reply {path} is no longer what was fetched: put it back from a backup");
+    match trouble {
+        ReadTrouble::NotRead(e) => not_read(e),
+        ReadTrouble::NotSorted(e) => format!("its reply cannot be sorted in {}: {e}", workplace.display()),
+        ReadTrouble::Altered => altered(),
+        // Reading ended before the file did: the layout is to blame only for bytes that are those that were fetched.
+        ReadTrouble::Unfit(finding) => match hash_of(office.disk.as_ref(), &file) {
+            Err(e) => not_read(&e),
+            Ok(hash) if hash != arrival.hash => altered(),
+            Ok(_) => format!(
+                "its reply is what was fetched, and not fit by the layout of the settings, which was changed since: {finding}; \
+                 rebuild with the layout of that time (`layouts` of exchange `{}`)",
+                arrival.route.exchange
+            ),
+        },
+    }
 }
 
 fn of_difference(difference: &Difference) -> Finding {

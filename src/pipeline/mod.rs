@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use archived::{ArchivedReply, FeedTrouble};
+pub use archived::{ArchivedReply, ReadTrouble};
 pub use change_list::ChangeList;
 
 use crate::domain::change::{ChangeSummary, Guards};
@@ -20,7 +20,7 @@ use crate::domain::layout::Layout;
 use crate::domain::moment::Moment;
 use crate::domain::reply::ReplyEnd;
 use crate::durable::Disk;
-use crate::store::{Entry, Order, Outcome, Store, StoreTrouble};
+use crate::store::{Entry, Order, Outcome, Sorted, Store, StoreTrouble};
 
 /// One reply to be compared with the register of its route.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Comparison {
     pub asked: Option<DeliveryNumber>,
     /// The last applied reply of this route, as the engine's book has it.
     pub register: RegisterState,
+    /// Where a long reply is sorted.
+    pub folder: PathBuf,
     pub approved: Option<Approval>,
     pub guards: Guards,
     /// Only look: hold again with fresh reasons, whatever they are.
@@ -57,64 +59,66 @@ pub enum Compared {
     Applied(Entry),
     /// A fact to be recorded: it waits for a person.
     Held(Fact),
-    /// The archived file could not be read, or the daemon stops; nothing has happened.
-    NotRead(std::io::Error),
+}
+
+/// A reply that was read to its end, checked and sorted; what is left to do needs the store.
+pub struct Checked {
+    comparison: Comparison,
+    end: ReplyEnd,
+    sorted: Sorted,
 }
 
 impl Comparison {
-    pub fn carry_out(self, store: &mut dyn Store, disk: &dyn Disk, layout: &Layout) -> Result<Compared, StoreTrouble> {
-        let order = Order { id: self.id, route: self.arrival.route.clone(), at: self.at };
-        let mut end: Option<ReplyEnd> = None;
+    /// Reads the reply, which takes its time, and needs no store. Inner error: it is unfit, the fact to be recorded.
+    /// Errors: it could not be read, or the daemon stops; nothing has happened.
+    pub fn check(self, disk: &dyn Disk, layout: &Layout) -> Result<Result<Checked, Fact>, ReadTrouble> {
+        let archived = ArchivedReply {
+            file: &self.file,
+            municipality: self.arrival.route.municipality,
+            hash: self.arrival.hash,
+            folder: &self.folder,
+            stop: &self.stop,
+        };
+        match archived.read(disk, layout) {
+            Ok((end, sorted)) => Ok(Ok(Checked { comparison: self, end, sorted })),
+            Err(trouble @ (ReadTrouble::NotRead(_) | ReadTrouble::NotSorted(_))) => Err(trouble),
+            Err(unfit @ (ReadTrouble::Unfit(_) | ReadTrouble::Altered)) => {
+                Ok(Err(self.hold(vec![HoldReason::UnfitReply { finding: unfit.to_string() }], None)))
+            }
+        }
+    }
+}
+
+impl Checked {
+    /// Compares it with the register, and applies it if nothing is against it.
+    pub fn carry_out(mut self, store: &mut dyn Store) -> Result<Compared, StoreTrouble> {
+        let Checked { comparison, end, sorted } = &mut self;
+        let order = Order { id: comparison.id, route: comparison.arrival.route.clone(), at: comparison.at };
         let mut reasons = Vec::new();
-        let mut not_read = None;
-        // The feed says the end before the decision is asked for, but the two cannot share a borrow.
-        let end_cell = std::cell::RefCell::new(&mut end);
-        let outcome = store.apply(
-            &order,
-            &mut |sink| {
-                let archived = ArchivedReply {
-                    file: &self.file,
-                    municipality: self.arrival.route.municipality,
-                    hash: self.arrival.hash,
-                    stop: &self.stop,
-                };
-                let read = archived.feed(disk, layout, sink).map_err(|trouble| match trouble {
-                    FeedTrouble::NotRead(error) => not_read.insert(error).to_string(),
-                    unfit => unfit.to_string(),
-                })?;
-                let as_of = read.head.date;
-                **end_cell.borrow_mut() = Some(read);
-                Ok(as_of)
-            },
-            &mut |summary| {
-                reasons = self.reasons(summary);
-                let end = end_cell.borrow();
-                let head = &end.as_ref()?.head;
-                let may_pass = reasons.is_empty() || self.is_approved();
-                (may_pass && !self.only_look).then(|| Fact::Applied {
-                    summary: summary.clone(),
-                    delivery: head.delivery,
-                    as_of: head.date,
-                })
-            },
-        )?;
+        let outcome = store.apply(&order, sorted, &mut |summary| {
+            reasons = comparison.reasons(summary);
+            let may_pass = reasons.is_empty() || comparison.is_approved();
+            (may_pass && !comparison.only_look).then(|| Fact::Applied {
+                summary: summary.clone(),
+                delivery: end.head.delivery,
+                as_of: end.head.date,
+            })
+        })?;
         Ok(match outcome {
             Outcome::Applied(entry) => Compared::Applied(entry),
-            Outcome::Held(summary) => self.hold(reasons, Some(summary)),
-            Outcome::Unfit(finding) => match not_read {
-                Some(error) => Compared::NotRead(error),
-                None => self.hold(vec![HoldReason::UnfitReply { finding }], None),
-            },
+            Outcome::Held(summary) => Compared::Held(comparison.hold(reasons, Some(summary))),
         })
     }
+}
 
+impl Comparison {
     /// An approval holds only for the register that the person saw.
     fn is_approved(&self) -> bool {
         self.approved.is_some_and(|approval| approval.register_head == self.register.head)
     }
 
-    fn hold(&self, reasons: Vec<HoldReason>, summary: Option<ChangeSummary>) -> Compared {
-        Compared::Held(Fact::ReplyHeld { reasons, register_head: self.register.head, summary })
+    fn hold(&self, reasons: Vec<HoldReason>, summary: Option<ChangeSummary>) -> Fact {
+        Fact::ReplyHeld { reasons, register_head: self.register.head, summary }
     }
 
     /// Everything about this reply that a person should see before it counts.

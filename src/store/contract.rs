@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::*;
-use crate::domain::agreement::AgreementKey;
+use crate::domain::agreement::{AgreementKey, other_json};
 use crate::domain::amount::Oere;
 use crate::domain::exchange::fact::Decision;
 
@@ -22,9 +22,6 @@ macro_rules! contract_suite {
             an_empty_reply_is_a_first_load_too
             new_changed_ended_and_resumed_are_counted_and_listed
             a_held_reply_leaves_nothing
-            an_unfit_reply_leaves_nothing
-            a_second_agreement_with_the_same_key_is_refused_with_its_first_record
-            a_refused_agreement_makes_the_reply_unfit_even_if_the_feed_overlooks_it
             only_the_fact_that_it_was_applied_applies_a_reply
             the_register_answers_in_both_times
             routes_do_not_touch_each_other
@@ -72,14 +69,13 @@ pub fn applied(summary: &ChangeSummary, as_of: Date) -> Fact {
     Fact::Applied { summary: summary.clone(), delivery: None, as_of }
 }
 
-/// A feed that states these, in records counted from 1, and then says that all others have ended as of `as_of`.
-pub fn stating<'a>(as_of: Date, agreements: &'a [Agreement]) -> impl FnMut(&mut Sink<'_>) -> Result<Date, String> + 'a {
-    move |sink| {
-        for (number, agreement) in (1..).zip(agreements) {
-            sink(number, agreement).map_err(|trouble| format!("record {number}: {trouble:?}"))?;
-        }
-        Ok(as_of)
+/// A reply that states these, and as of `as_of` that all others have ended.
+pub fn stating(as_of: Date, agreements: &[Agreement]) -> Sorted {
+    let mut sorting = Sorting::new(&std::env::temp_dir());
+    for (number, agreement) in (1..).zip(agreements) {
+        sorting.take(number, &agreement.stated(&other_json(&agreement.other))).unwrap();
     }
+    sorting.finish(as_of).unwrap().unwrap()
 }
 
 /// Applies a reply with these agreements and gives its journal entry and what it changed.
@@ -244,45 +240,6 @@ pub fn a_held_reply_leaves_nothing(store: &mut dyn Store) {
         let held = store.apply(&order(2, NOON), &mut stating(day("2026-02-01"), &agreements), &mut |_| None);
 
         assert!(matches!(held, Ok(Outcome::Held(summary)) if (summary.new, summary.ended) == (1, 1)));
-    });
-}
-
-pub fn an_unfit_reply_leaves_nothing(store: &mut dyn Store) {
-    with_one_reply(store, |store| {
-        let mut feed = |sink: &mut Sink<'_>| {
-            sink(1, &agreement("B", "", 200)).unwrap();
-            Err("the end record is missing".to_owned())
-        };
-        let unfit = store.apply(&order(2, NOON), &mut feed, &mut |_| panic!("nothing to decide"));
-
-        assert_eq!(unfit.unwrap(), Outcome::Unfit("the end record is missing".into()));
-    });
-}
-
-pub fn a_second_agreement_with_the_same_key_is_refused_with_its_first_record(store: &mut dyn Store) {
-    with_one_reply(store, |store| {
-        let mut feed = |sink: &mut Sink<'_>| {
-            sink(2, &agreement("B", "", 200)).unwrap();
-            sink(3, &agreement("C", "", 200)).unwrap();
-            let trouble = sink(7, &agreement("B", "2026-01-01", 300)).unwrap_err();
-            Err(format!("{trouble:?}"))
-        };
-        let unfit = store.apply(&order(2, NOON), &mut feed, &mut |_| panic!("nothing to decide"));
-
-        assert_eq!(unfit.unwrap(), Outcome::Unfit("Duplicate { first: 2 }".into()));
-    });
-}
-
-pub fn a_refused_agreement_makes_the_reply_unfit_even_if_the_feed_overlooks_it(store: &mut dyn Store) {
-    with_one_reply(store, |store| {
-        let mut feed = |sink: &mut Sink<'_>| {
-            sink(1, &agreement("B", "", 200)).unwrap();
-            sink(2, &agreement("B", "", 300)).unwrap_err();
-            Ok(day("2026-02-01"))
-        };
-        let unfit = store.apply(&order(2, NOON), &mut feed, &mut |_| panic!("nothing to decide"));
-
-        assert!(matches!(unfit, Ok(Outcome::Unfit(why)) if why.contains("record 2") && why.contains("record 1")));
     });
 }
 

@@ -5,7 +5,7 @@
 pub mod anchor;
 pub mod audit;
 pub mod chain;
-mod merge;
+mod sorted;
 mod sqlite;
 
 #[cfg(test)]
@@ -13,6 +13,7 @@ pub(crate) mod contract;
 #[cfg(test)]
 mod model;
 
+pub use sorted::{Duplicate, Packed, Packing, Sorted, Sorting};
 pub use sqlite::replay::{Difference, Differing, Replay};
 pub use sqlite::{SqliteReader, SqliteStore};
 
@@ -169,18 +170,6 @@ pub struct Order {
     pub at: Moment,
 }
 
-/// Takes one agreement after the other, with its record number.
-pub type Sink<'a> = dyn FnMut(u64, &Agreement) -> Result<(), SinkTrouble> + 'a;
-
-/// Why the sink takes no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SinkTrouble {
-    /// The same key stood in this record before.
-    Duplicate { first: u64 },
-    /// The store failed; stop feeding, it will say so itself.
-    Stop,
-}
-
 /// What became of a reply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -188,8 +177,6 @@ pub enum Outcome {
     Applied(Entry),
     /// It would change this much, and was not applied: the register is untouched.
     Held(ChangeSummary),
-    /// The feed found it unfit: the register is untouched.
-    Unfit(String),
 }
 
 /// Reading, beside a writer or without one.
@@ -213,14 +200,13 @@ pub trait Store: Reading + Send {
     /// Appends these in order as one transaction. `Moved` if the journal's head is not `expected`.
     fn append(&mut self, expected: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, StoreTrouble>;
 
-    /// Compares the agreements that `feed` puts into the sink (it returns the day as of which missing ones have
-    /// ended, or why the reply is unfit) with the register. `decide` sees the sum: with a fact, changes
-    /// and fact (only `Applied` will do) are written in one transaction; without, nothing is. Memory does not grow
-    /// with the reply. `Moved` if somebody else has written behind [`Store::head`].
+    /// Compares a reply's agreements with the register; of what it leaves out it says that it has ended. `decide` sees the
+    /// sum: with a fact, changes and fact (only `Applied` will do) are written in one transaction; without, nothing is.
+    /// Memory does not grow with the reply. `Moved` if somebody else has written behind [`Store::head`].
     fn apply(
         &mut self,
         order: &Order,
-        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble>;
 }

@@ -1,28 +1,29 @@
 //! The store in one SQLite file: write-ahead log, every commit synced, one writer, any number of readers
 //! beside it. Start with [`SqliteStore`]; [`SqliteReader`] reads and never writes.
 //!
-//! SQLite sorts a long reply's agreements in its temporary folder (`SQLITE_TMPDIR`, else `/var/tmp`), in a file
-//! without a name that is gone with the process.
+//! Only an audit lets SQLite sort, in its temporary folder (`SQLITE_TMPDIR`, else `/var/tmp`), in a file without a name
+//! that is gone with the process.
 
 mod columns;
 mod compare;
 mod database;
+mod index;
 mod journal;
+mod leaf;
 mod register;
 pub mod replay;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod verify_register;
+mod written;
 
 use std::cell::Cell;
 use std::path::Path;
 
-use jiff::civil::Date;
-
 use super::anchor::AnchorLine;
 use super::audit::{Flaw, Verified};
-use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
+use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble};
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
 use crate::domain::moment::Moment;
@@ -95,10 +96,10 @@ impl Store for SqliteStore {
     fn apply(
         &mut self,
         order: &Order,
-        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble> {
-        let outcome = self.database.apply(self.head.get(), order, feed, decide)?;
+        let outcome = self.database.apply(self.head.get(), order, stated, decide)?;
         if let Outcome::Applied(entry) = &outcome {
             self.head.set(Head { seq: entry.seq, hash: entry.hash });
         }

@@ -1,7 +1,10 @@
 //! Everything that somebody could do to one entry of a journal, or to its end, as a list of changes with what must be
 //! found of each. Start with [`all`].
 
+use std::path::Path;
+
 use rusqlite::{Connection, params};
+use sluse::store::SqliteStore;
 use sluse::store::chain::Stored;
 
 use super::forge::{Found, insert, rechain};
@@ -219,16 +222,14 @@ fn cuts(all: &mut Vec<Mutation>, seq: u64, last: u64) {
         entry: Some(signed(last)),
         without_anchor: false,
         change: Box::new(move |conn| {
-            for table in ["statement", "applied"] {
-                conn.execute(&format!("DELETE FROM {table} WHERE seq >= ?1"), [seq]).unwrap();
-            }
+            conn.execute("DELETE FROM statement WHERE number >= ?1 << 32", [seq]).unwrap();
+            conn.execute("DELETE FROM applied WHERE seq >= ?1", [seq]).unwrap();
             remove(conn, ">= ?1", seq);
-            conn.execute_batch(
-                "DELETE FROM latest;
-                 INSERT INTO latest SELECT exchange, municipality, agreement, max(seq) FROM statement GROUP BY 1, 2, 3;",
-            )
-            .unwrap();
             remember_last(conn, Some(seq - 1));
+            // Whoever knows the journal's form knows the index's, too.
+            conn.execute_batch("COMMIT").unwrap();
+            SqliteStore::open(Path::new(conn.path().unwrap())).unwrap().rebuild_index().unwrap();
+            conn.execute_batch("BEGIN").unwrap();
         }),
     });
 }

@@ -1,12 +1,13 @@
 //! Planted faults: wrappers around the seams that make the engine break its promise in one way each. The judge has to
 //! catch every one of them; a judge that does not proves nothing. Start with [`Plant`].
 
-use jiff::civil::Date;
 use sluse::config::TriggerWay;
 use sluse::domain::change::ChangeSummary;
 use sluse::domain::exchange::Fact;
 use sluse::domain::moment::Moment;
-use sluse::store::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, Store, StoreTrouble};
+use sluse::store::{
+    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
+};
 use sluse::transport::{Abilities, Connect, FarSide, Folder, Listing, RemotePath, Trouble};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
@@ -193,10 +194,10 @@ impl Store for PlantedStore {
     fn apply(
         &mut self,
         order: &Order,
-        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble> {
-        self.store.apply(order, feed, decide)
+        self.store.apply(order, stated, decide)
     }
 }
 

@@ -12,7 +12,7 @@ use sluse::domain::identity::Route;
 use sluse::domain::moment::Moment;
 use sluse::store::chain::Stored;
 use sluse::store::{
-    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sink, SinkTrouble, Store, StoreTrouble,
+    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
 };
 
 use super::fate::Life;
@@ -194,16 +194,12 @@ impl Store for SimStore {
     fn apply(
         &mut self,
         order: &Order,
-        feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>,
+        stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble> {
         let outcome = self.call(&|| format!("apply a reply of {}", order.route), || {
             self.check_head(self.head.get())?;
-            let (as_of, stated) = match staged(feed) {
-                Ok(staged) => staged,
-                Err(finding) => return Ok(Outcome::Unfit(finding)),
-            };
-            let (summary, verdicts) = self.compare(order, as_of, &stated);
+            let (summary, verdicts) = self.compare(order, stated.as_of, &all_of(stated)?);
             let fact = match decide(&summary) {
                 None => return Ok(Outcome::Held(summary)),
                 Some(fact @ Fact::Applied { .. }) => fact,
@@ -256,25 +252,16 @@ impl SimStore {
     }
 }
 
-type Staged = (Date, BTreeMap<AgreementKey, Agreement>);
-
-fn staged(feed: &mut dyn FnMut(&mut Sink<'_>) -> Result<Date, String>) -> Result<Staged, String> {
-    let mut stated: BTreeMap<AgreementKey, (u64, Agreement)> = BTreeMap::new();
-    let mut twice = None;
-    let as_of = feed(&mut |record, agreement| match stated.get(&agreement.key) {
-        Some((first, _)) => {
-            twice.get_or_insert((record, *first));
-            Err(SinkTrouble::Duplicate { first: *first })
-        }
-        None => {
-            stated.insert(agreement.key.clone(), (record, agreement.clone()));
-            Ok(())
-        }
-    })?;
-    match twice {
-        Some((record, first)) => Err(format!("record {record}: the same agreement stands in record {first}")),
-        None => Ok((as_of, stated.into_iter().map(|(key, (_, agreement))| (key, agreement)).collect())),
+fn all_of(stated: &mut Sorted) -> Result<BTreeMap<AgreementKey, Agreement>, StoreTrouble> {
+    let unreadable = |trouble: std::io::Error| unusable(trouble.to_string());
+    let mut all = BTreeMap::new();
+    stated.rewind().map_err(unreadable)?;
+    while let Some(packed) = stated.current() {
+        let agreement = packed.to_agreement().ok_or_else(|| unusable("no agreement"))?;
+        all.insert(agreement.key.clone(), agreement);
+        stated.advance().map_err(unreadable)?;
     }
+    Ok(all)
 }
 
 fn name(body: &Body) -> &'static str {

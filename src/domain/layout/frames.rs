@@ -23,6 +23,8 @@ pub(crate) struct Frames<'l> {
     /// Records behind us, and how many of each type.
     records: u64,
     counts: Vec<u64>,
+    /// By type: whether it counts others.
+    counting: Vec<bool>,
     stage: Stage,
     /// The first unfitness is the last word.
     failed: Option<Unfit>,
@@ -59,12 +61,14 @@ type Each<'e> = dyn FnMut(&Frame<'_>) -> Result<(), Unfit> + 'e;
 impl<'l> Frames<'l> {
     pub fn new(layout: &'l Layout) -> Self {
         let has_start = layout.record_at(Place::Start).is_some();
+        let counts = |field: &Field| matches!(field.tally, Tally::Counts(_));
         Frames {
             layout,
             carry: Vec::new(),
             offset: 0,
             records: 0,
             counts: vec![0; layout.records.len()],
+            counting: layout.records.iter().map(|record| record.fields.iter().any(counts)).collect(),
             stage: if has_start { Stage::BeforeStart } else { Stage::Details },
             failed: None,
         }
@@ -139,7 +143,9 @@ impl<'l> Frames<'l> {
         self.records += 1;
         self.counts[cut.index] += 1;
         let frame = Frame { number: self.records, offset: self.offset, index: cut.index, body: cut.body };
-        self.check_counts(&frame)?;
+        if self.counting[frame.index] {
+            self.check_counts(&frame)?;
+        }
         each(&frame)?;
         self.offset += cut.total as u64;
         Ok(Some(cut.total))
@@ -247,7 +253,12 @@ impl<'l> Frames<'l> {
     }
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// The record's bytes, if each position is one of them.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        if self.body.starts.is_none() { Some(self.body.bytes) } else { None }
+    }
+
     pub fn unfit(&self, field: &Field, fault: Fault) -> Unfit {
         let byte = self.offset + self.body.byte_of(field.at.start) as u64 + 1;
         match field.name.is_empty() {

@@ -28,8 +28,9 @@ pub use name::{BadTemplate, BadTemplateUse, NameParts, NameTemplate};
 pub use record::{Record, Unwritable, Value, Wholeness, read, wholeness, write};
 pub use unfit::{Rule, Unfit};
 
-pub(crate) use field::{Decoded, Field, Role};
-pub(crate) use reader::{CheckedRecord, Reader};
+pub(crate) use field::{Decoded, Field, Kind, Role, Sign, Tally, Unit, date_of, digits_of, number_of};
+pub(crate) use frames::Frame;
+pub(crate) use reader::{CheckedRecord, Reader, checked};
 pub(crate) use unfit::Fault;
 
 /// The shipped assumption about SF2530's query.

@@ -41,13 +41,24 @@ impl<'l> Reader<'l> {
         frames.feed(chunk, &mut |frame| each(&checked(layout, frame, sums)?))
     }
 
+    /// The same, where the fields are checked by `each`, which adds up the sums: see [`checked`].
+    pub fn feed_unchecked(
+        &mut self,
+        chunk: &[u8],
+        each: &mut dyn FnMut(&Frame<'_>, &mut [Oere]) -> Result<(), Unfit>,
+    ) -> Result<(), Unfit> {
+        let Reader { frames, sums, .. } = self;
+        frames.feed(chunk, &mut |frame| each(frame, sums))
+    }
+
     /// The file is over. Errors: it broke off, or its last record is missing.
     pub fn finish(mut self) -> Result<(), Unfit> {
         self.frames.finish()
     }
 }
 
-fn checked<'r, 'a>(
+/// Reads and checks all fields of a record, and adds its amounts to the sums.
+pub(crate) fn checked<'r, 'a>(
     layout: &'r Layout,
     frame: &'r Frame<'a>,
     sums: &mut [Oere],

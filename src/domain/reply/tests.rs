@@ -20,7 +20,7 @@ fn read_by(layout: &Layout, bytes: &[u8], chunk: usize) -> Read {
     let mut reader = ReplyReader::new(layout, aarhus());
     for chunk in bytes.chunks(chunk) {
         reader.feed(chunk, &mut |record, agreement| {
-            agreements.push((record, agreement));
+            agreements.push((record, agreement.to_agreement().unwrap()));
             Ok(())
         })?;
     }
@@ -392,5 +392,47 @@ proptest! {
 
         prop_assert_eq!(end.head, head);
         prop_assert!(read.into_iter().map(|(_, agreement)| agreement).eq(agreements));
+    }
+}
+
+/// The same reading, without the quick way.
+fn read_the_long_way(layout: &Layout, bytes: &[u8]) -> Read {
+    let mut agreements = Vec::new();
+    let mut reader = ReplyReader { quick: Quick::none(layout), ..ReplyReader::new(layout, aarhus()) };
+    reader.feed(bytes, &mut |record, agreement| {
+        agreements.push((record, agreement.to_agreement().unwrap()));
+        Ok(())
+    })?;
+    Ok((agreements, reader.finish()?))
+}
+
+#[test]
+fn the_sample_is_read_the_quick_way() {
+    let layout = Layout::shipped_reply();
+    let mut quick = Quick::new(&layout, aarhus());
+    let mut taken = 0;
+    let mut reader = Reader::new(&layout);
+    let read = reader.feed_unchecked(SAMPLE, &mut |frame, sums| {
+        taken += usize::from(quick.read(frame, sums).is_some());
+        Ok(())
+    });
+
+    assert!(read.is_ok());
+    assert_eq!(taken, 3);
+}
+
+#[test]
+fn whatever_byte_is_changed_the_quick_way_says_what_the_long_one_does() {
+    let compound_file = "S202612010751Ax Æ 20260101  0016-NabAx y 20260201071603 Ax\"y 20260301  0003 ".as_bytes();
+    for (layout, bytes) in [(Layout::shipped_reply(), SAMPLE), (compound(), compound_file)] {
+        assert!(read_by(&layout, bytes, usize::MAX).is_ok());
+        for at in 0..bytes.len() {
+            for byte in (0..=255).step_by(3).chain(*b"09 +-|\"\\") {
+                let mut changed = bytes.to_vec();
+                changed[at] = byte;
+                let (quickly, long) = (read_by(&layout, &changed, usize::MAX), read_the_long_way(&layout, &changed));
+                assert!(quickly == long, "byte {at} as {byte}: {:?}, {:?}", quickly.err(), long.err());
+            }
+        }
     }
 }

@@ -166,6 +166,7 @@ impl<C: Connect> Work<C> {
             asked: self.exchange.query().map(|query| query.delivery),
             arrival,
             register: self.known.register,
+            folder: self.site.places.sorting().to_owned(),
             approved,
             only_look: self.known.only_look,
             stop: self.site.stopping.clone(),
@@ -174,12 +175,25 @@ impl<C: Connect> Work<C> {
                 amount: self.kind.settings.amount_guard,
             },
         };
-        let (disk, layout) = (self.site.disk.clone(), self.kind.reply.clone());
-        let compared = self.site.ledger.with(move |store| comparison.carry_out(store, disk.as_ref(), &layout)).await?;
+        let _turn = self.site.ledger.turn_to_read().await;
+        let layout = self.kind.reply.clone();
+        // What is read is checked off the store's own thread, where others want to record what they have done.
+        let read = self.on_disk(move |disk| Ok(comparison.check(disk, &layout))).await?;
+        let checked = match read {
+            Ok(Ok(checked)) => checked,
+            Ok(Err(unfit)) => return Ok(unfit.into()),
+            Err(pipeline::ReadTrouble::NotSorted(trouble)) => {
+                return Err(Setback::Disk(trouble).at(self.site.places.sorting()));
+            }
+            Err(pipeline::ReadTrouble::NotRead(trouble)) => {
+                return Err(Setback::Disk(trouble).at(&self.site.places.archive()));
+            }
+            Err(unfit) => return Err(Setback::Other(unfit.to_string())),
+        };
+        let compared = self.site.ledger.with(move |store| checked.carry_out(store)).await?;
         Ok(match compared {
             pipeline::Compared::Applied(entry) => CarriedOut { recorded: Some(entry), ..CarriedOut::default() },
             pipeline::Compared::Held(fact) => fact.into(),
-            pipeline::Compared::NotRead(error) => return Err(Setback::Disk(error).at(&self.site.places.archive())),
         })
     }
 }

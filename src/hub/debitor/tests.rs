@@ -83,11 +83,11 @@ impl Desk {
         let layout = Layout::shipped_reply();
         let mut agreements = Vec::new();
         let mut reader = ReplyReader::new(&layout, aarhus());
-        let mut stage = |_, agreement| {
-            agreements.push(agreement);
+        let fed = reader.feed(&bytes, &mut |_, stated| {
+            agreements.push(stated.to_agreement().unwrap());
             Ok(())
-        };
-        reader.feed(&bytes, &mut stage).map_err(|unfit| unfit.rule())?;
+        });
+        fed.map_err(|unfit| unfit.rule())?;
         let end = reader.finish().map_err(|unfit| unfit.rule())?;
         Ok((agreements, end))
     }

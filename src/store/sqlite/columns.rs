@@ -1,8 +1,6 @@
 //! How values stand in the columns, written and read back. What cannot be read is never repeated: it may be
 //! personal data.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -45,11 +43,6 @@ pub fn change_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Change> {
     }
 }
 
-/// JSON of the fields without a role.
-pub fn other_column(other: &BTreeMap<String, String>) -> String {
-    serde_json::to_string(other).expect("a map of texts is a JSON object")
-}
-
 /// The agreement whose six columns (key, payer, valid from, valid to, amount, other) begin at `first`.
 pub fn agreement_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Agreement> {
     let (payer, other) = (first + 1, first + 5);
@@ -76,7 +69,8 @@ fn date_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Date>> {
     column.map(|column| date_from(column).ok_or_else(|| unreadable(index))).transpose()
 }
 
-fn unreadable(index: usize) -> rusqlite::Error {
+/// It is not what is written there.
+pub fn unreadable(index: usize) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(Unreadable))
 }
 

@@ -23,18 +23,12 @@ const ENTRY_BEFORE: &str = "
     SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1 - 1";
 
 /// Reply ?1 as the store has it, for one that cannot be applied again.
-const TAKE_OVER: [&str; 4] = [
+const TAKE_OVER: [&str; 3] = [
     "INSERT OR IGNORE INTO main.journal (seq, version, at, exchange, kind, body, previous, hash)
      SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1",
     "INSERT INTO main.applied (seq, exchange, municipality, known_at, as_of)
      SELECT seq, exchange, municipality, known_at, as_of FROM original.applied WHERE seq = ?1",
-    "INSERT INTO main.statement (exchange, municipality, agreement, seq, known_at, change,
-                                 asserts_from, payer, valid_from, valid_to, amount_oere, other)
-     SELECT exchange, municipality, agreement, seq, known_at, change,
-            asserts_from, payer, valid_from, valid_to, amount_oere, other FROM original.statement WHERE seq = ?1",
-    "INSERT INTO main.latest (exchange, municipality, agreement, seq)
-     SELECT exchange, municipality, agreement, seq FROM original.statement WHERE seq = ?1
-     ON CONFLICT DO UPDATE SET seq = excluded.seq",
+    "INSERT INTO main.statement SELECT * FROM original.statement WHERE number >= ?1 << 32 AND number < (?1 + 1) << 32",
 ];
 
 /// The marks of replies that differ, up to entry ?1.
@@ -47,22 +41,28 @@ const MARKS: &str = "
 
 /// The rows that differ, up to entry ?1, counted by reply: added, missing, altered, and by column.
 const ROWS: &str = "
-    SELECT exchange, municipality, seq,
-           sum(r.other IS NULL), sum(o.other IS NULL), sum(r.other IS NOT NULL AND o.other IS NOT NULL),
-           sum(o.known_at IS NOT r.known_at), sum(o.change IS NOT r.change),
-           sum(o.asserts_from IS NOT r.asserts_from), sum(o.payer IS NOT r.payer),
-           sum(o.valid_from IS NOT r.valid_from), sum(o.valid_to IS NOT r.valid_to),
-           sum(o.amount_oere IS NOT r.amount_oere), sum(o.other IS NOT r.other)
-    FROM (SELECT * FROM original.statement WHERE seq <= ?1) o
-    FULL JOIN main.statement r USING (exchange, municipality, agreement, seq)
-    WHERE (o.known_at, o.change, o.asserts_from, o.payer, o.valid_from, o.valid_to, o.amount_oere, o.other)
-          IS NOT (r.known_at, r.change, r.asserts_from, r.payer, r.valid_from, r.valid_to, r.amount_oere, r.other)
-    GROUP BY exchange, municipality, seq
-    ORDER BY seq, exchange, municipality";
+    SELECT coalesce(max(ra.exchange), max(oa.exchange)), coalesce(max(ra.municipality), max(oa.municipality)), d.seq,
+           sum(added), sum(missing), sum(NOT added AND NOT missing),
+           sum(agreement), sum(change), sum(payer), sum(valid_from), sum(valid_to), sum(amount_oere), sum(other),
+           sum(former)
+    FROM (
+        SELECT coalesce(o.number, r.number) >> 32 AS seq, r.number IS NULL AS added, o.number IS NULL AS missing,
+               o.agreement IS NOT r.agreement AS agreement, o.change IS NOT r.change AS change,
+               o.payer IS NOT r.payer AS payer, o.valid_from IS NOT r.valid_from AS valid_from,
+               o.valid_to IS NOT r.valid_to AS valid_to, o.amount_oere IS NOT r.amount_oere AS amount_oere,
+               o.other IS NOT r.other AS other, o.former IS NOT r.former AS former
+        FROM (SELECT * FROM original.statement WHERE number < (?1 + 1) << 32) o
+        FULL JOIN main.statement r ON r.number = o.number
+        WHERE (o.number, o.agreement, o.change, o.payer, o.valid_from, o.valid_to, o.amount_oere, o.other, o.former)
+              IS NOT (r.number, r.agreement, r.change, r.payer, r.valid_from, r.valid_to, r.amount_oere, r.other, r.former)
+    ) d
+    LEFT JOIN main.applied ra ON ra.seq = d.seq
+    LEFT JOIN original.applied oa ON oa.seq = d.seq
+    GROUP BY d.seq
+    ORDER BY d.seq";
 
 /// What [`ROWS`] counts by column, in its order.
-const COLUMNS: [&str; 8] =
-    ["known_at", "change", "asserts_from", "payer", "valid_from", "valid_to", "amount_oere", "other"];
+const COLUMNS: [&str; 8] = ["agreement", "change", "payer", "valid_from", "valid_to", "amount_oere", "other", "former"];
 
 /// How the register differs from the replay, of one reply and route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +142,8 @@ impl Replay {
             }
             transaction.commit()
         };
-        take_over().map_err(database.unusable("replay into"))
+        take_over().map_err(database.unusable("replay into"))?;
+        self.store.rebuild_index()
     }
 
     /// Compares both registers up to entry `last`, and hands over what differs. Gives how many rows the store's has.
@@ -155,7 +156,7 @@ impl Replay {
                     each(difference(row, what)?);
                 }
             }
-            let rows = "SELECT count(*) FROM original.statement WHERE seq <= ?1";
+            let rows = "SELECT count(*) FROM original.statement WHERE number < (?1 + 1) << 32";
             self.database().conn.query_row(rows, params![last], |row| row.get(0))
         };
         compare().map_err(self.database().unusable("compare with"))

@@ -10,32 +10,31 @@ use rusqlite::{OptionalExtension, Row};
 use super::columns::date_column;
 use super::database::Database;
 use super::verify::AppliedEntry;
+use super::written::ROWS_MAX;
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
 use crate::domain::identity::Route;
 use crate::store::audit::{Flaw, Part};
 
-/// The rows of reply ?1, each beside the one that it replaced: seven columns of its place, then six of what it says,
-/// then change and the six of the former one.
+/// The rows of reply ?1, each beside the one that it says was before it: its own number and key, whether the one before
+/// is one of the same agreement, its change and the other's, then the five columns of what each says.
 const ROWS: &str = "
-    SELECT s.exchange, s.municipality, s.known_at, s.change, s.asserts_from, b.seq, b.change,
+    SELECT s.number, s.agreement, s.former, b.agreement = s.agreement AND b.number < s.number
+             AND (p.exchange, p.municipality) = (SELECT a.exchange, a.municipality FROM applied a WHERE a.seq = ?1),
+           s.change, b.change,
            s.payer, s.valid_from, s.valid_to, s.amount_oere, s.other,
            b.payer, b.valid_from, b.valid_to, b.amount_oere, b.other
     FROM statement s
-    LEFT JOIN statement b
-      ON b.exchange = s.exchange AND b.municipality = s.municipality AND b.agreement = s.agreement
-     AND b.seq = (
-        SELECT max(p.seq) FROM statement p
-        WHERE p.exchange = s.exchange AND p.municipality = s.municipality AND p.agreement = s.agreement
-          AND p.seq < s.seq)
-    WHERE s.seq = ?1";
+    LEFT JOIN statement b ON b.number = s.former
+    LEFT JOIN applied p ON p.seq = b.number >> 32
+    WHERE s.number >= ?1 << 32 AND s.number < (?1 + 1) << 32
+    ORDER BY s.number";
 
 /// Where what a row says begins, its own and its former one's.
-const SAYS: std::ops::Range<usize> = 7..12;
-const SAID_BEFORE: usize = 12;
-const VALID_FROM: usize = 8;
-const AMOUNT: usize = 10;
-const AMOUNT_BEFORE: usize = 15;
+const SAYS: std::ops::Range<usize> = 6..11;
+const SAID_BEFORE: usize = 11;
+const AMOUNT: usize = 9;
+const AMOUNT_BEFORE: usize = 14;
 
 /// What a reply's rows add up to.
 #[derive(Default)]
@@ -46,10 +45,12 @@ struct Sum {
     resumed: u64,
     /// Of the monthly total, in øre.
     growth: i128,
-    /// Rows with another route or moment than the reply's.
+    /// Rows that do not stand in their place: behind the one before them, in the order of their agreements.
     misplaced: u64,
-    /// Rows that cannot follow the one before them, or say more than a row of their kind can.
+    /// Rows that cannot follow the one before them.
     impossible: u64,
+    /// The last row's key.
+    key: Option<Vec<u8>>,
 }
 
 impl Database {
@@ -86,8 +87,10 @@ impl Database {
         let mut sum = Sum::default();
         let mut select = self.conn.prepare_cached(ROWS)?;
         let mut rows = select.query([entry.seq])?;
+        let mut number = i64::try_from(entry.seq).unwrap_or(i64::MAX).saturating_mul(ROWS_MAX);
         while let Some(row) = rows.next()? {
-            sum.add(row, &place, as_of)?;
+            sum.add(row, number)?;
+            number += 1;
         }
         sum.hold_against(summary, |what| say(format!("of the rows of this reply ({route}) {what}")));
         Ok(())
@@ -95,9 +98,10 @@ impl Database {
 
     /// Rows that belong to no reply of the journal, and the index of last statements.
     pub(super) fn verify_leftovers(&self, applied: &BTreeSet<i64>, flaw: &mut dyn FnMut(Flaw)) -> rusqlite::Result<()> {
-        for (table, rows) in
-            [("mark", "SELECT seq, 1 FROM applied"), ("row", "SELECT seq, count(*) FROM statement GROUP BY seq")]
-        {
+        for (table, rows) in [
+            ("mark", "SELECT seq, 1 FROM applied"),
+            ("row", "SELECT number >> 32, count(*) FROM statement GROUP BY number >> 32 ORDER BY number"),
+        ] {
             let mut select = self.conn.prepare(rows)?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
@@ -108,7 +112,15 @@ impl Database {
                 }
             }
         }
-        if self.index_differences()? > 0 {
+        let found = self.check_index()?;
+        for (seq, rows) in found.bent {
+            flaw(Flaw::of_entry(
+                Part::Register,
+                seq,
+                format!("{rows} of its rows do not say which one was before them"),
+            ));
+        }
+        if found.differences > 0 {
             flaw(Flaw::of(Part::Register, "the index of last statements is not what the history says"));
         }
         Ok(())
@@ -116,26 +128,30 @@ impl Database {
 }
 
 impl Sum {
-    fn add(&mut self, row: &Row<'_>, place: &[ValueRef<'_>; 3], as_of: ValueRef<'_>) -> rusqlite::Result<()> {
-        self.misplaced += u64::from(!is_at(row, place)?);
-        let change = row.get_ref(3)?;
+    fn add(&mut self, row: &Row<'_>, number: i64) -> rusqlite::Result<()> {
+        let key = match row.get_ref(1)? {
+            ValueRef::Text(key) => Some(key.to_vec()),
+            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+        };
+        let is_in_place = row.get_ref(0)? == ValueRef::Integer(number) && key.is_some() && key > self.key;
+        self.misplaced += u64::from(!is_in_place);
+        self.key = key;
+        let (change, former) = (row.get_ref(4)?, row.get_ref(5)?);
         let is = |change: ValueRef<'_>, name: &str| change == ValueRef::Text(name.as_bytes());
-        let (has_former, former) = (row.get_ref(5)? != ValueRef::Null, row.get_ref(6)?);
+        let (is_first, follows) = (row.get_ref(2)? == ValueRef::Null, row.get_ref(3)? == ValueRef::Integer(1));
         let mut says_the_same = true;
         for column in SAYS {
             says_the_same &= row.get_ref(column)? == row.get_ref(column - SAYS.start + SAID_BEFORE)?;
         }
         let (after, before) = (amount(row.get_ref(AMOUNT)?), amount(row.get_ref(AMOUNT_BEFORE)?));
-        let asserts_what_it_says = row.get_ref(4)? == row.get_ref(VALID_FROM)?;
         let (number, growth, is_possible) = match () {
-            () if is(change, "new") => (&mut self.new, after, !has_former && asserts_what_it_says),
+            () if is(change, "new") => (&mut self.new, after, is_first),
             () if is(change, "changed") => {
-                let is_possible = has_former && !is(former, "ended") && !says_the_same && asserts_what_it_says;
-                (&mut self.changed, after - before, is_possible)
+                (&mut self.changed, after - before, follows && !is(former, "ended") && !says_the_same)
             }
-            () if is(change, "resumed") => (&mut self.resumed, after, is(former, "ended") && asserts_what_it_says),
+            () if is(change, "resumed") => (&mut self.resumed, after, follows && is(former, "ended")),
             () => {
-                let is_possible = has_former && !is(former, "ended") && says_the_same && row.get_ref(4)? == as_of;
+                let is_possible = follows && !is(former, "ended") && says_the_same;
                 (&mut self.ended, -before, is(change, "ended") && is_possible)
             }
         };
@@ -166,7 +182,7 @@ impl Sum {
             say(format!("{standing} agreements would stand after it, the journal counted {}", summary.after_count));
         }
         if self.misplaced > 0 {
-            say(format!("{} are of another municipality or moment", self.misplaced));
+            say(format!("{} are not where they were written", self.misplaced));
         }
         if self.impossible > 0 {
             say(format!("{} cannot follow from what was known before", self.impossible));

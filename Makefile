@@ -2,7 +2,7 @@
 
 SLUSE_SEEDED_SECONDS ?= 28800
 
-.PHONY: demo test evidence soak fuzz build lint setup
+.PHONY: demo test evidence bench soak fuzz build lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
@@ -12,6 +12,10 @@ test: setup lint ## everything that is tested without systemd, Docker or a brows
 
 evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
 	tests/whole docs/evidence.md
+
+bench:           ## side by side with lftp, rclone, sftp and sqlite3: docs/benchmarks.md made anew; installs what is missing
+	benches/setup
+	benches/run
 
 soak:            ## for a whole night: kills, cuts at every byte, disks that run full, a flood, a million writers, the simulation
 	SLUSE_KILLS=5000 cargo test --locked --test endurance kills -- --nocapture

@@ -37,6 +37,9 @@ const EMPTY_VERBS: &[&str] = &["handle_", "process_", "do_"];
 /// The one place where tests wait: it asks for a state again and again, with a limit.
 const WAITING_PLACE: &str = "tests/rig/wait.rs";
 
+/// What stands outside the program: all of it is as a test is.
+const OUTSIDE: &[&str] = &["tests/", "benches/"];
+
 /// A file that one can hold in the head; tests beside the code come on top.
 const CODE_LINES_MAX: usize = 500;
 const FILE_LINES_MAX: usize = 1000;
@@ -55,7 +58,7 @@ fn breaches(files: &BTreeMap<String, String>) -> Vec<String> {
         if !path.ends_with(".rs") {
             continue;
         }
-        let is_test = path.starts_with("tests/") || tests.contains(path);
+        let is_test = OUTSIDE.iter().any(|folder| path.starts_with(folder)) || tests.contains(path);
         let source = Source::new(text, is_test);
         shape(path, text, &source, &mut say);
         names(path, &source, &mut say);
@@ -88,7 +91,7 @@ fn shape(path: &str, text: &str, source: &Source, say: &mut impl FnMut(usize, St
     }
     let lines = text.lines().count();
     let code = text.lines().zip(source.tests.lines().chain(std::iter::repeat(""))).filter(|(_, t)| t.trim().is_empty());
-    let code = if path.starts_with("tests/") { 0 } else { code.count() };
+    let code = if OUTSIDE.iter().any(|folder| path.starts_with(folder)) { 0 } else { code.count() };
     if code > CODE_LINES_MAX {
         say(1, format!("has {code} lines beside its tests, at most {CODE_LINES_MAX} can be held in the head"));
     }
@@ -167,10 +170,8 @@ fn layers(inside: &str, code: &str, say: &mut impl FnMut(usize, String)) {
 fn project() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = BTreeMap::new();
-    let mut open =
-        ["src", "tests", "fuzz/bodies.rs", "fuzz/targets", "config", "docs", "systemd", "README.md", "Cargo.toml"]
-            .map(|p| root.join(p))
-            .to_vec();
+    let open = ["src", "tests", "benches", "fuzz/bodies.rs", "fuzz/targets", "config", "docs", "systemd", "README.md"];
+    let mut open = open.iter().chain(&["Cargo.toml"]).map(|path| root.join(path)).collect::<Vec<_>>();
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(&path).expect("a folder of the project").map(|e| e.expect("an entry").path()));
@@ -246,6 +247,11 @@ fn every_breach_is_found_in_its_line() {
             "src/store/a.rs",
             "//! x\n#[cfg(test)]\nmod tests {\n    fn f() { thread::sleep(x); }\n}\n",
             "src/store/a.rs:4: a test waits for a state, with a limit, and does not sleep",
+        ),
+        (
+            "benches/a/b.rs",
+            "//! x\nfn f() { sleep(x) }\n",
+            "benches/a/b.rs:2: a test waits for a state, with a limit, and does not sleep",
         ),
         (
             "tests/a.rs",

@@ -112,7 +112,7 @@ impl Daemon {
         kill_process(self.pid(), signal).expect("it is our child and nobody has waited for it");
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a process id")
     }
 }

@@ -41,11 +41,13 @@ pub struct FarPlan {
     pub agreements: u32,
     /// Whether the hub works from the start; see [`Far::open_hub`].
     pub hub: bool,
+    /// Where its folders are; None: beside the ground's others.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for FarPlan {
     fn default() -> Self {
-        FarPlan { sshd: Plan::default(), faults: Vec::new(), foreign: false, agreements: 25, hub: true }
+        FarPlan { sshd: Plan::default(), faults: Vec::new(), foreign: false, agreements: 25, hub: true, folder: None }
     }
 }
 

@@ -96,7 +96,8 @@ impl Ground {
         for name in ["hub", "outbox", "inbox"] {
             make_folder(&folder.join(name));
         }
-        let far = Far::start(&folder.join("hub"), plan);
+        let hub = plan.folder.clone().unwrap_or_else(|| folder.join("hub"));
+        let far = Far::start(&hub, plan);
         for code in municipalities {
             let code = code.parse().expect("a code of the table");
             let pages = (1..=ROUNDS_PLANTED).flat_map(|round| far.book.at(code, round));

@@ -10,6 +10,8 @@ mod far;
 mod house;
 mod keys;
 pub mod leaks;
+// A release build has no points to pause at.
+#[cfg(debug_assertions)]
 mod pause;
 mod proxy;
 mod small_disk;
@@ -23,6 +25,7 @@ pub use evidence::{Chapter, Row, record};
 pub use far::{DEBITOR, EndlessServer, Far, FarPlan};
 pub use house::{Asked, Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
+#[cfg(debug_assertions)]
 pub use pause::{Held, Pause};
 pub use proxy::{Direction, Proxy};
 pub use small_disk::SmallDisk;

@@ -115,6 +115,7 @@ pub fn row(plan: &Plan) -> Section {
 
 /// Puts a reply into the register as the daemon does. Panics where it would be held.
 pub fn apply(store: &Path, reply: &ReplyFile, delivery: u32) -> ChangeSummary {
+    let folder = store.parent().expect("it is in a folder").to_owned();
     let mut store = SqliteStore::open(store).expect("the store can be made");
     let route = Route { exchange: "sf2530".parse().expect("a good name"), municipality: reply.municipality };
     let share = |value| Percent::new(value).expect("below a hundred");
@@ -135,12 +136,14 @@ pub fn apply(store: &Path, reply: &ReplyFile, delivery: u32) -> ChangeSummary {
         },
         asked: Some(DeliveryNumber(delivery)),
         register: RegisterState::default(),
+        folder,
         approved: None,
         guards: Guards { end: share(20), amount: share(30) },
         only_look: false,
         stop: Arc::new(AtomicBool::new(false)),
     };
-    match comparison.carry_out(&mut store, &RealDisk, &Layout::shipped_reply()) {
+    let checked = comparison.check(&RealDisk, &Layout::shipped_reply()).expect("it can be read").expect("it is fit");
+    match checked.carry_out(&mut store) {
         Ok(Compared::Applied(entry)) => match entry.body {
             Body::Exchange { fact: Fact::Applied { summary, .. }, .. } => summary,
             body => panic!("another fact than that it was applied: {body:?}"),

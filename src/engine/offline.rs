@@ -260,10 +260,10 @@ mod tests {
         fn apply(
             &mut self,
             order: &Order,
-            feed: &mut dyn FnMut(&mut store::Sink<'_>) -> Result<jiff::civil::Date, String>,
+            stated: &mut store::Sorted,
             decide: &mut dyn FnMut(&crate::domain::change::ChangeSummary) -> Option<crate::domain::exchange::Fact>,
         ) -> Result<Outcome, StoreTrouble> {
-            self.0.apply(order, feed, decide)
+            self.0.apply(order, stated, decide)
         }
     }
 

@@ -161,7 +161,10 @@ impl Ground {
         let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
         // They may pass through, and run the program, wherever cargo has put it
         open(&self.path(""), 0o711);
-        fs::copy(env!("CARGO_BIN_EXE_sluse"), self.path("sluse")).expect("there is room for the program");
+        // By another process: a file that this one holds open for writing, and with it each child that another test is
+        // just starting, cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_sluse")).arg(self.path("sluse")).status();
+        assert!(copied.expect("cp is everywhere").success(), "there is room for the program");
         open(&config, 0o644);
         for (name, mode) in [("state", 0o700), ("run", 0o750)] {
             User::SLUSE.gets(&self.path(name), false);

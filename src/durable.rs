@@ -126,9 +126,13 @@ pub fn is_disks_own(trouble: &io::Error) -> bool {
     kinds.contains(&trouble.kind()) || errnos.contains(&trouble.raw_os_error())
 }
 
+/// Most files that are read whole are smaller.
+const READ_AT_ONCE: usize = 8 << 10;
+
 /// Reads a whole file of at most `at_most` bytes; FileTooLarge above that.
 pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // Room from the start: without it a file is read in pieces that begin at 32 bytes.
+    let mut content = Vec::with_capacity(READ_AT_ONCE);
     disk.open(file)?.take(at_most.saturating_add(1)).read_to_end(&mut content)?;
     if content.len() as u64 > at_most {
         return Err(io::ErrorKind::FileTooLarge.into());

@@ -203,16 +203,16 @@ fn a_decision_that_cannot_be_recorded_is_refused_and_has_not_been_taken() {
 
 #[test]
 fn a_reply_that_cannot_be_sorted_for_want_of_room_changes_nothing_until_there_is_some() {
-    // Given a temporary folder of SQLite's without room, and a reply that is sorted there
-    let ground = Ground::lay(&["0751"], FarPlan { agreements: 12_000, ..FarPlan::default() });
+    // Given no room to sort in, and a reply that is longer than what is sorted in memory
+    let ground = Ground::lay(&["0751"], FarPlan { agreements: 50_000, ..FarPlan::default() });
     let municipality = ground.municipality();
-    let disk = SmallDisk::mount(&ground.path("tmp"));
+    let disk = SmallDisk::mount(&ground.path("state/sorting"));
     disk.fill();
-    let mut daemon = ground.start_with(&[("SQLITE_TMPDIR", ground.path("tmp").display().to_string())]);
+    let mut daemon = ground.start();
 
     daemon.until_said("running");
     ground.ask_for(municipality, payment_date(1));
-    until_halted(&ground, "cannot apply a reply to the store");
+    until_halted(&ground, "sorting: No space left on device");
 
     assert!(ground.register(Question::default()).is_empty(), "a part of the reply is in the register");
     assert_eq!(ground.count_of(municipality, "applied"), 0);

@@ -101,7 +101,7 @@ fn put_agreement(record: &mut [u8], serial: u64, agreements: u64, content: Conte
     let amount = 160_300 * (1 + dice % 4) + if is_other && serial % 100 == 42 { 5_000 } else { 0 };
     record[6..16].copy_from_slice(format!("{:010}", nobody(dice)).as_bytes());
     record[16..28].copy_from_slice(format!("0751{number:08}").as_bytes());
-    record[28..40].copy_from_slice(format!("S-20{:02}-{:05} ", 19 + dice % 7, dice % 100_000).as_bytes());
+    record[28..40].copy_from_slice(format!("S-20{:02}-{:05}", 19 + dice % 7, dice % 100_000).as_bytes());
     record[40..48].copy_from_slice(format!("20{:02}{:02}01", 19 + dice % 7, 1 + dice / 7 % 12).as_bytes());
     let ends = if dice.is_multiple_of(5) { format!("20{:02}1231", 28 + dice % 5) } else { "00000000".to_owned() };
     record[48..56].copy_from_slice(ends.as_bytes());

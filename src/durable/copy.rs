@@ -25,7 +25,7 @@ const SMALL_BYTES_MAX: u64 = 16 << 10;
 
 /// Opens a file that is to be read later. A small one is read at once: what waits for its turn keeps no file open.
 pub fn open_for_later(disk: &dyn Disk, file: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let (mut source, mut begin) = (disk.open(file)?, Vec::new());
+    let (mut source, mut begin) = (disk.open(file)?, Vec::with_capacity(SMALL_BYTES_MAX as usize));
     let read = source.by_ref().take(SMALL_BYTES_MAX).read_to_end(&mut begin)? as u64;
     let begin = io::Cursor::new(begin);
     Ok(if read < SMALL_BYTES_MAX { Box::new(begin) } else { Box::new(begin.chain(source)) })

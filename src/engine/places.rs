@@ -8,7 +8,7 @@
 //! archive/receipts/<hash>.<name>                           receipts
 //! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
 //! journal.anchor                                           how far the journal is, unless the settings put it elsewhere
-//! .sorting-<process>-<number>                              a long reply while it is sorted; without a name at once
+//! sorting/                                                 a long reply while it is sorted, in a file without a name
 //! sluse.lock                                               held by the one writer
 //! ```
 
@@ -41,8 +41,8 @@ impl Places {
     }
 
     /// Where a long reply is sorted.
-    pub fn sorting(&self) -> &Path {
-        &self.state
+    pub fn sorting(&self) -> PathBuf {
+        self.state.join("sorting")
     }
 
     pub fn refused(&self) -> PathBuf {

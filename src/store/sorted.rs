@@ -5,9 +5,9 @@
 mod packed;
 mod run;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +19,8 @@ pub use packed::{Packed, Packing};
 use packed::{key_prefix, packed_at};
 use run::{Merge, Run};
 
-/// So much of a reply is in memory before it is put into the file.
-const BUDGET_BYTES: usize = 16 << 20;
+/// So much of a reply is in memory before it is put into the file: some forty thousand agreements.
+const BUDGET_BYTES: usize = 4 << 20;
 
 /// Takes the agreements of one reply in any order.
 pub struct Sorting {
@@ -65,7 +65,7 @@ pub struct Sorted {
 }
 
 impl Sorting {
-    /// Nothing is made in `folder` unless the reply is a long one.
+    /// Nothing is made in `folder`, nor itself, unless the reply is a long one.
     pub fn new(folder: &Path) -> Sorting {
         Sorting::within(folder, BUDGET_BYTES)
     }
@@ -222,7 +222,7 @@ fn nameless(folder: &Path) -> io::Result<File> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!(".sorting-{}-{number}", std::process::id()));
+        let path = folder.join(format!("{}-{number}", std::process::id()));
         match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => {
                 std::fs::remove_file(&path)?;
@@ -230,6 +230,7 @@ fn nameless(folder: &Path) -> io::Result<File> {
             }
             // What a crash left in the moment between the two.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => DirBuilder::new().mode(0o700).create(folder)?,
             Err(e) => return Err(e),
         }
     }

@@ -384,13 +384,18 @@ fn is_blank(bytes: &[u8]) -> bool {
 
 /// The bytes as text, if all of them are digits.
 pub(crate) fn digits_of(bytes: &[u8]) -> Option<&str> {
-    let all = bytes.iter().fold(true, |all, byte| all & byte.is_ascii_digit());
-    if all { std::str::from_utf8(bytes).ok() } else { None }
+    if are_digits(bytes) { std::str::from_utf8(bytes).ok() } else { None }
+}
+
+pub(crate) fn are_digits(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & byte.is_ascii_digit())
 }
 
 /// At most 18 digits as a number.
 pub(crate) fn number_of(digits: &[u8]) -> Option<i64> {
-    digits_of(digits).filter(|digits| digits.len() <= NUMBER_DIGITS_MAX)?;
+    if digits.len() > NUMBER_DIGITS_MAX || !are_digits(digits) {
+        return None;
+    }
     Some(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
 }
 

@@ -28,7 +28,7 @@ pub use name::{BadTemplate, BadTemplateUse, NameParts, NameTemplate};
 pub use record::{Record, Unwritable, Value, Wholeness, read, wholeness, write};
 pub use unfit::{Rule, Unfit};
 
-pub(crate) use field::{Decoded, Field, Kind, Role, Sign, Tally, Unit, date_of, digits_of, number_of};
+pub(crate) use field::{Decoded, Field, Kind, Role, Sign, Tally, Unit, are_digits, date_of, number_of};
 pub(crate) use frames::Frame;
 pub(crate) use reader::{CheckedRecord, Reader, checked};
 pub(crate) use unfit::Fault;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::domain::agreement::Stated;
 use crate::domain::amount::Oere;
 use crate::domain::layout::{
-    Field, Frame, Kind, Layout, RecordType, Role, Sign, Tally, Unit, date_of, digits_of, number_of,
+    Field, Frame, Kind, Layout, RecordType, Role, Sign, Tally, Unit, are_digits, date_of, number_of,
 };
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::person::Cpr;
@@ -166,8 +166,11 @@ impl Check {
         let found = &bytes[self.at.0..self.at.1];
         match &self.what {
             What::These(these) => (found == these.as_slice()).then_some(()),
-            What::Digits => digits_of(found).map(drop),
-            What::Text => found.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xA0..)).then_some(()),
+            What::Digits => are_digits(found).then_some(()),
+            What::Text => {
+                let is_usual = |byte: &u8| matches!(byte, b' '..=b'~' | 0xA0..);
+                found.iter().fold(true, |all, byte| all & is_usual(byte)).then_some(())
+            }
             What::Date(open, role) => {
                 let is_open = open.as_ref().is_some_and(|open| open.as_bytes() == found);
                 let date: Option<Date> = if is_open { None } else { Some(date_of(found)?) };
@@ -221,7 +224,7 @@ impl Written {
 
     /// None: it is not ASCII.
     fn of_ascii(found: &[u8]) -> Option<&str> {
-        if found.is_ascii() { std::str::from_utf8(found).ok() } else { None }
+        std::str::from_utf8(found).ok().filter(|text| text.is_ascii())
     }
 
     fn text_of(self, bytes: &[u8]) -> Option<&str> {
@@ -231,7 +234,7 @@ impl Written {
     /// Appends it as it stands within quotation marks in JSON.
     fn quote(self, bytes: &[u8], to: &mut String) -> Option<()> {
         let found = self.bytes_of(bytes);
-        if found.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
+        if found.iter().fold(false, |any, byte| any | matches!(byte, b'"' | b'\\')) {
             return None;
         }
         match Written::of_ascii(found) {

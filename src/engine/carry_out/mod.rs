@@ -166,7 +166,7 @@ impl<C: Connect> Work<C> {
             asked: self.exchange.query().map(|query| query.delivery),
             arrival,
             register: self.known.register,
-            folder: self.site.places.sorting().to_owned(),
+            folder: self.site.places.sorting(),
             approved,
             only_look: self.known.only_look,
             stop: self.site.stopping.clone(),
@@ -183,7 +183,7 @@ impl<C: Connect> Work<C> {
             Ok(Ok(checked)) => checked,
             Ok(Err(unfit)) => return Ok(unfit.into()),
             Err(pipeline::ReadTrouble::NotSorted(trouble)) => {
-                return Err(Setback::Disk(trouble).at(self.site.places.sorting()));
+                return Err(Setback::Disk(trouble).at(&self.site.places.sorting()));
             }
             Err(pipeline::ReadTrouble::NotRead(trouble)) => {
                 return Err(Setback::Disk(trouble).at(&self.site.places.archive()));

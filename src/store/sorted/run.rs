@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::packed::{Packed, key_prefix, lengths, packed_at};
 
 /// So much of a run in the file is in memory.
-pub(super) const BUFFER_BYTES: usize = 128 << 10;
+pub(super) const BUFFER_BYTES: usize = 32 << 10;
 
 /// Packed agreements in order.
 pub(super) struct Run {

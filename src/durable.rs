@@ -3,15 +3,19 @@
 //! link or writes over a file, except [`Disk::replace`].
 
 mod copy;
+mod new_file;
+mod together;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{OFlags, RenameFlags};
+
+use new_file::NewFile;
 
 pub use copy::{
     Copied, Source, Stream, Unsynced, copy_anew, copy_at_most, copy_unsynced, leave_nothing, open_for_later,
@@ -144,29 +148,6 @@ pub fn read_bounded(disk: &dyn Disk, file: &Path, at_most: u64) -> io::Result<Ve
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
-/// A file on its way; syncing the file alone would leave its name to a power failure.
-struct NewFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl Write for NewFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Growing for NewFile {
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        sync_folder_of(&self.path)
-    }
-}
-
 impl Disk for RealDisk {
     fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
@@ -218,13 +199,12 @@ impl Disk for RealDisk {
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>> {
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-        Ok(Box::new(NewFile { file: created, path: file.to_owned() }))
+        Ok(Box::new(NewFile::new(created, file.to_owned())))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.rename_unsynced(from, to)?;
-        sync_folder_of(to)?;
-        sync_folder_of(from)
+        together::sync(&[&folder_of(to)?, &folder_of(from)?])
     }
 
     fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -232,7 +212,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        together::sync(&[&File::open(folder)?])
     }
 
     fn remove(&self, file: &Path) -> io::Result<()> {
@@ -306,7 +286,7 @@ impl Disk for RealDisk {
             }
             _ => {}
         }
-        opened.sync_all()
+        together::sync(&[&opened])
     }
 }
 
@@ -338,9 +318,13 @@ fn micros(seconds: i64, nanos: i64) -> i64 {
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
+    together::sync(&[&folder_of(path)?])
+}
+
+fn folder_of(path: &Path) -> io::Result<File> {
     match path.parent() {
-        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+        Some(folder) if folder != Path::new("") => File::open(folder),
+        _ => File::open("."),
     }
 }
 

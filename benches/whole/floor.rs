@@ -1,5 +1,5 @@
 //! What work costs at the least, measured on the same machine in the same run: a round trip, a byte through the cipher,
-//! a sync. Start with [`Wire::measured`] and [`syncs`].
+//! a sync. Start with [`Wire::measured`], [`syncs`], [`new_files`] and [`renames`].
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -77,6 +77,35 @@ pub fn syncs(folder: &Path, bytes: usize, count: usize) -> Series {
         series.add(began.elapsed().as_secs_f64());
     }
     fs::remove_file(path).expect("it is ours");
+    series
+}
+
+/// New files of so many bytes, each on the disk with its name, in seconds.
+pub fn new_files(folder: &Path, bytes: usize, count: usize) -> Series {
+    let block = vec![7; bytes];
+    let mut series = Series::new("a new file", Unit::Seconds);
+    for number in 0..count {
+        let began = Instant::now();
+        let mut file = File::create(folder.join(format!("new-{number}"))).expect("the folder is ours");
+        file.write_all(&block).and_then(|()| file.sync_all()).expect("there is room");
+        File::open(folder).and_then(|folder| folder.sync_all()).expect("the folder is ours");
+        series.add(began.elapsed().as_secs_f64());
+    }
+    series
+}
+
+/// Those files renamed into another folder one by one, each on the disk in both, in seconds.
+pub fn renames(from: &Path, to: &Path, count: usize) -> Series {
+    let mut series = Series::new("a rename", Unit::Seconds);
+    for number in 0..count {
+        let name = format!("new-{number}");
+        let began = Instant::now();
+        fs::rename(from.join(&name), to.join(&name)).expect("both folders are ours");
+        for folder in [to, from] {
+            File::open(folder).and_then(|folder| folder.sync_all()).expect("the folder is ours");
+        }
+        series.add(began.elapsed().as_secs_f64());
+    }
     series
 }
 

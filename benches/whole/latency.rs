@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use notify::event::{ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::floor::{round_trips, syncs};
+use crate::floor::{new_files, renames, round_trips, syncs};
 use crate::measure::{Line, Section, Series, Target, Unit, milliseconds, number};
 use crate::rig::{FarPlan, Ground, until};
 use crate::small_files::entries_of;
@@ -21,14 +21,16 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Requests that wait for each other: OPEN of both files; WRITE and CLOSE; both sizes; the rename.
 const ROUND_TRIPS: usize = 4;
 
-/// Syncs that wait for each other: the claim's folders; the archived copy and its folder; the fact that it is
-/// accepted; the intent and its anchor.
-const SYNCS: usize = 6;
+/// Appends that wait for each other: the fact that it is accepted; the intent; its anchor.
+const APPENDS: usize = 3;
+
+const QUERY_BYTES: usize = 4 << 10;
 
 const PROSE: &str = "One query of 4 KiB at a time, written before and then renamed into the outbox with the shipped settings; the \
 clock stops when the trigger's name is in OUT. 200 drops a run, p50 and p99 of each run. The floor is made in the same runs, drop by \
 drop: four SFTP round trips one after the other (OPEN of data and part name; WRITE and CLOSE; both sizes; the rename) on a warm session, \
-and six syncs of 4 KiB on the same disk (the claim; the copy and its folder; the accepted fact; the intent and its anchor). p99 is held against the floor's p50.";
+and on the same disk a rename between two folders (the claim), a new file of 4 KiB with its name (the copy), and three appends of 4 KiB (the \
+accepted fact; the intent; its anchor), each synced. p99 is held against the floor's p50.";
 
 pub fn row(plan: &Plan) -> Section {
     let mut p50 = Series::new("Sluse", Unit::Milliseconds);
@@ -87,14 +89,24 @@ fn one_run() -> Run {
         is_idle(&ground, number + 1);
     }
     let trips = round_trips(&ground.far().sshd, DROPS * ROUND_TRIPS).times(1e3, Unit::Milliseconds);
-    let synced = syncs(disk.path(), 4 << 10, DROPS * SYNCS).times(1e3, Unit::Milliseconds);
+    let appends = syncs(disk.path(), QUERY_BYTES, DROPS * APPENDS).times(1e3, Unit::Milliseconds);
+    let [from, to] = ["from", "to"].map(|name| disk.path().join(name));
+    for folder in [&from, &to] {
+        fs::create_dir(folder).expect("the folder is ours");
+    }
+    let copies = new_files(&from, QUERY_BYTES, DROPS).times(1e3, Unit::Milliseconds);
+    let claims = renames(&from, &to, DROPS).times(1e3, Unit::Milliseconds);
     let mut floor = Series::new("the floor", Unit::Milliseconds);
-    for (trips, syncs) in trips.values().chunks(ROUND_TRIPS).zip(synced.values().chunks(SYNCS)) {
-        floor.add(trips.iter().chain(syncs).sum());
+    for (drop, (trips, appends)) in trips.values().chunks(ROUND_TRIPS).zip(appends.values().chunks(APPENDS)).enumerate()
+    {
+        let waited: f64 = trips.iter().chain(appends).sum();
+        floor.add(waited + copies.values()[drop] + claims.values()[drop]);
     }
     let parts = vec![
         format!("{ROUND_TRIPS} round trips of {} ms", number(trips.median())),
-        format!("{SYNCS} syncs of {} ms", number(synced.median())),
+        format!("a rename of {} ms", number(claims.median())),
+        format!("a new file of {} ms", number(copies.median())),
+        format!("{APPENDS} appends of {} ms", number(appends.median())),
     ];
     Run { drops, floor, parts }
 }

@@ -1,10 +1,13 @@
 //! From the outbox to the journal: claim, copy, read, and the facts that follow. [`take`] and [`adopt`] touch
 //! the disk and decide nothing about other exchanges; [`facts`] decides and touches nothing.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::carry_out::{Setback, on_disk};
 use super::desk::Office;
+use super::places::Places;
 use super::site::{Kind, Site};
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::{Accepted, Fact, UnfitQuery};
@@ -12,8 +15,8 @@ use crate::domain::exchange::hold::HoldReason;
 use crate::domain::identity::{ContentHash, FileId, RemoteName};
 use crate::domain::layout::{Layout, NameParts};
 use crate::domain::query::{Query, read_query};
-use crate::durable::{Disk, Growing, leave_nothing, read_bounded};
-use crate::outbox::claim::{Claimed, Copied, Copy, Spooled, claim, copy, copy_to_be_synced, spooled};
+use crate::durable::{Disk, read_bounded};
+use crate::outbox::claim::{Claimed, Copied, Copy, Spooled, claim, copy, spooled};
 use crate::outbox::{QUERY_SIZE_MAX, Ripe};
 use crate::transport::Connect;
 
@@ -59,79 +62,71 @@ pub enum NotTaken {
 }
 
 /// Claims a ripe file.
-pub async fn take<C: Connect>(site: &Site<C>, kind: &Kind<C>, ripe: Ripe) -> Result<Taken, NotTaken> {
+pub async fn take<C: Connect>(site: &Site<C>, kind: &Arc<Kind<C>>, ripe: Ripe) -> Result<Taken, NotTaken> {
     let id = site.surroundings.file_id();
-    let spool = site.spool_for(&kind.settings.outbox);
-    let wanted = ripe.clone();
-    match on_disk(site.disk.clone(), move |disk| Ok(claim(disk, &spool, &wanted, id))).await {
-        Ok(Claimed::Done(spooled)) => go_on(site, kind, spooled).await,
-        Ok(Claimed::Changed) => Err(NotTaken::Changed),
-        Ok(Claimed::Failed(e)) => Err(NotTaken::NotClaimed(Box::new(ripe), Setback::from(e).at(&kind.settings.outbox))),
-        Ok(Claimed::Unsynced(spooled, e)) => Err(NotTaken::NotCopied(Box::new(spooled), e.into())),
-        Err(setback) => Err(NotTaken::NotClaimed(Box::new(ripe), setback)),
-    }
+    let (spool, work, wanted) =
+        (site.spool_for(&kind.settings.outbox), Work { places: site.places.clone(), kind: kind.clone() }, ripe.clone());
+    let done = on_disk(site.disk.clone(), move |disk| {
+        Ok(match claim(disk, &spool, &wanted, id) {
+            Claimed::Done(spooled) => work.go_on(disk, spooled),
+            Claimed::Changed => Err(NotTaken::Changed),
+            Claimed::Failed(e) => {
+                Err(NotTaken::NotClaimed(Box::new(wanted), Setback::from(e).at(&work.kind.settings.outbox)))
+            }
+            Claimed::Unsynced(spooled, e) => Err(NotTaken::NotCopied(Box::new(spooled), e.into())),
+        })
+    });
+    done.await.unwrap_or_else(|setback| Err(NotTaken::NotClaimed(Box::new(ripe), setback)))
 }
 
 /// Goes on with a file that is in the spool already. Whether its claim was ever synced is not known, so that is done
 /// here, too.
-pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
-    go_on(site, kind, spooled).await
+pub async fn adopt<C: Connect>(site: &Site<C>, kind: &Arc<Kind<C>>, spooled: Spooled) -> Result<Taken, NotTaken> {
+    let (work, wanted) = (Work { places: site.places.clone(), kind: kind.clone() }, spooled.clone());
+    let done = on_disk(site.disk.clone(), move |disk| Ok(work.go_on(disk, wanted)));
+    done.await.unwrap_or_else(|setback| Err(NotTaken::NotCopied(Box::new(spooled), setback)))
 }
 
-/// The claim is on the disk before anything follows from it: a file that came back into the outbox would be claimed a
-/// second time.
-async fn go_on<C: Connect>(site: &Site<C>, kind: &Kind<C>, spooled: Spooled) -> Result<Taken, NotTaken> {
-    let outbox = kind.outbox().folder(spooled.route.municipality);
-    let (spool, outbox) = tokio::join!(sync_folder(site, &spooled.spool), sync_folder(site, &outbox));
-    if let Err(setback) = spool.and(outbox) {
-        return Err(NotTaken::NotCopied(Box::new(spooled), setback));
-    }
-    super::point::reached("claimed");
-    match copy_into_archive(site, kind, spooled.clone()).await {
-        Ok(Some(read)) => Ok(Taken { spooled, read }),
-        Ok(None) => Err(NotTaken::Gone(Box::new(spooled))),
-        Err(setback) => Err(NotTaken::NotCopied(Box::new(spooled), setback.at(&site.places.archive()))),
-    }
+/// All that a claimed file needs until it is copied and read, in one piece of work: what waits for the disk meanwhile are
+/// others like it, and they share its syncs.
+struct Work<C: Connect> {
+    places: Places,
+    kind: Arc<Kind<C>>,
 }
 
-/// The copy, synced with all names above it, and what it says. None: its original is gone.
-async fn copy_into_archive<C: Connect>(
-    site: &Site<C>,
-    kind: &Kind<C>,
-    spooled: Spooled,
-) -> Result<Option<Read>, Setback> {
-    let (to, folder) = (site.places.query(&spooled.route, spooled.id), site.places.archived(&spooled.route));
-    let (layout, copy_to, above) = (kind.query.clone(), to.clone(), folder.clone());
-    let copied = on_disk(site.disk.clone(), move |disk| {
-        if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+impl<C: Connect> Work<C> {
+    /// The claim is on the disk before anything follows from it: a file that came back into the outbox would be claimed a
+    /// second time.
+    fn go_on(&self, disk: &dyn Disk, spooled: Spooled) -> Result<Taken, NotTaken> {
+        let outbox = self.kind.outbox().folder(spooled.route.municipality);
+        for folder in [spooled.spool.clone(), outbox] {
+            match disk.sync_folder(&folder) {
+                Ok(()) => {}
+                // An outbox's, of a municipality that was taken out of the settings.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(NotTaken::NotCopied(Box::new(spooled), Setback::from(e).at(&folder))),
+            }
+        }
+        super::point::reached("claimed");
+        match self.copy_into_archive(disk, &spooled) {
+            Ok(Some(read)) => Ok(Taken { spooled, read }),
+            Ok(None) => Err(NotTaken::Gone(Box::new(spooled))),
+            Err(e) => Err(NotTaken::NotCopied(Box::new(spooled), Setback::from(e).at(&self.places.archive()))),
+        }
+    }
+
+    /// The copy, synced with all names above it, and what it says. None: its original is gone.
+    fn copy_into_archive(&self, disk: &dyn Disk, spooled: &Spooled) -> io::Result<Option<Read>> {
+        if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        disk.make_folder(&above, 0o700)?;
-        disk.make_folder_unsynced(copy_to.parent().unwrap_or(&copy_to))?;
-        let (copied, unsynced) = copy_to_be_synced(disk, &spooled, &copy_to)?;
-        Ok(Some((read_copied(disk, &layout, &spooled, &copy_to, copied)?, unsynced)))
-    });
-    let Some((read, unsynced)) = copied.await? else { return Ok(None) };
-    let (copy, folder) = tokio::join!(sync_copy(site, unsynced, to), sync_folder(site, &folder));
-    copy.and(folder).map(|()| Some(read))
-}
-
-// Syncs are made side by side: a disk makes several in the time of one.
-
-async fn sync_copy<C: Connect>(site: &Site<C>, copy: Option<Box<dyn Growing>>, to: PathBuf) -> Result<(), Setback> {
-    // What is larger than any query was not copied.
-    let Some(mut copy) = copy else { return Ok(()) };
-    on_disk(site.disk.clone(), move |disk| copy.sync().inspect_err(|_| leave_nothing(disk, &to))).await
-}
-
-async fn sync_folder<C: Connect>(site: &Site<C>, folder: &Path) -> Result<(), Setback> {
-    let of = folder.to_owned();
-    let synced = on_disk(site.disk.clone(), move |disk| match disk.sync_folder(&of) {
-        // An outbox's, of a municipality that was taken out of the settings.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        synced => synced,
-    });
-    synced.await.map_err(|setback| setback.at(folder))
+        let (to, folder) = (self.places.query(&spooled.route, spooled.id), self.places.archived(&spooled.route));
+        disk.make_folder(&folder, 0o700)?;
+        disk.make_folder_unsynced(to.parent().unwrap_or(&to))?;
+        let read = copy_and_read(disk, &self.kind.query, spooled, &to)?;
+        disk.sync_folder(&folder)?;
+        Ok(Some(read))
+    }
 }
 
 pub(super) fn copy_and_read(disk: &dyn Disk, layout: &Layout, spooled: &Spooled, to: &Path) -> std::io::Result<Read> {

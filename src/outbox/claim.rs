@@ -1,7 +1,6 @@
 //! The claim: a file is renamed into the spool, where no scan finds it again, and copied into a fresh
 //! inode. Only the copy is ever sent: a writer that still holds the original open, or a hard link to it, cannot change
-//! it. Neither is synced here but for [`copy`]'s: several syncs cost little more than one if they are made together. A
-//! spool file that no fact names was claimed just before a crash, and is adopted.
+//! it. A spool file that no fact names was claimed just before a crash, and is adopted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{QUERY_SIZE_MAX, Ripe, printable};
 use crate::domain::exchange::fact::OriginalStamp;
 use crate::domain::identity::{ContentHash, FileId, Route};
-use crate::durable::{Disk, Found, Growing, Stamp, copy_unsynced, leave_nothing, list};
+use crate::durable::{Disk, Found, Stamp, copy_unsynced, leave_nothing, list};
 
 /// So much of the original's name fits into the spool name behind municipality, exchange and id.
 const NAME_KEPT_MAX: usize = 120;
@@ -119,35 +118,24 @@ fn read_spool_name(spool: &Path, name: &str) -> Option<Spooled> {
 /// Copies a spooled original to `to`, synced and hashed. One that is larger than any query is not copied. What is
 /// remembered of the original is how it was claimed: a write between claim and copy is a change too.
 pub fn copy(disk: &dyn Disk, spooled: &Spooled, to: &Path) -> io::Result<Copied> {
-    let (copied, unsynced) = copy_to_be_synced(disk, spooled, to)?;
-    if let Some(mut file) = unsynced {
-        file.sync().inspect_err(|_| leave_nothing(disk, to))?;
-    }
-    Ok(copied)
-}
-
-/// The same, with the copy, if there is one, to be synced by the caller.
-pub fn copy_to_be_synced(
-    disk: &dyn Disk,
-    spooled: &Spooled,
-    to: &Path,
-) -> io::Result<(Copied, Option<Box<dyn Growing>>)> {
     let original = spooled.path();
     let mut copies = 0;
     loop {
         let before = disk.stamp(&original)?;
         if before.size > QUERY_SIZE_MAX {
-            return Ok((Copied::TooLarge { size: before.size }, None));
+            return Ok(Copied::TooLarge { size: before.size });
         }
-        let Some(unsynced) = copy_unsynced(disk, &original, to, QUERY_SIZE_MAX)? else {
-            return Ok((Copied::TooLarge { size: QUERY_SIZE_MAX + 1 }, None));
+        let Some(mut unsynced) = copy_unsynced(disk, &original, to, QUERY_SIZE_MAX)? else {
+            return Ok(Copied::TooLarge { size: QUERY_SIZE_MAX + 1 });
         };
         let copied = unsynced.copied;
         copies += 1;
         if disk.stamp(&original)? == before || copies == COPIES_MAX {
+            // Only the copy that counts.
+            unsynced.file.sync().inspect_err(|_| leave_nothing(disk, to))?;
             let hash = ContentHash::new(copied.digest);
             let original = original_stamp(spooled.claimed_as.unwrap_or(before));
-            return Ok((Copied::Whole(Copy { original, size: copied.size, hash }), Some(unsynced.file)));
+            return Ok(Copied::Whole(Copy { original, size: copied.size, hash }));
         }
     }
 }

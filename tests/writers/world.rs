@@ -134,10 +134,10 @@ impl Platter {
                 }
             }
             Act::Link { from, to } => {
-                if let Some(number) = self.names.get(&from).copied() {
-                    if !self.names.contains_key(&to) {
-                        self.give_name(to, number);
-                    }
+                if let Some(number) = self.names.get(&from).copied()
+                    && !self.names.contains_key(&to)
+                {
+                    self.give_name(to, number);
                 }
             }
         }

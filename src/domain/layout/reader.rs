@@ -25,6 +25,9 @@ pub(crate) struct CheckedRecord<'r, 'a> {
     pub values: Vec<Decoded<'a>>,
 }
 
+/// Takes a record whose fields are not checked yet, and adds its amounts to the sums.
+pub type OnFrame<'e> = dyn FnMut(&Frame<'_>, &mut [Oere]) -> Result<(), Unfit> + 'e;
+
 impl<'l> Reader<'l> {
     pub fn new(layout: &'l Layout) -> Self {
         Reader { layout, frames: Frames::new(layout), sums: vec![Oere(0); layout.sums] }
@@ -42,11 +45,7 @@ impl<'l> Reader<'l> {
     }
 
     /// The same, where the fields are checked by `each`, which adds up the sums: see [`checked`].
-    pub fn feed_unchecked(
-        &mut self,
-        chunk: &[u8],
-        each: &mut dyn FnMut(&Frame<'_>, &mut [Oere]) -> Result<(), Unfit>,
-    ) -> Result<(), Unfit> {
+    pub fn feed_unchecked(&mut self, chunk: &[u8], each: &mut OnFrame<'_>) -> Result<(), Unfit> {
         let Reader { frames, sums, .. } = self;
         frames.feed(chunk, &mut |frame| each(frame, sums))
     }

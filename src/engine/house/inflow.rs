@@ -26,6 +26,9 @@ use crate::transport::Connect;
 /// The outbox is looked at this often, whatever the notifications say, and so are the spools.
 pub(super) const SCAN_EVERY: Duration = Duration::from_secs(30);
 
+/// While files that were found stand in line, there is no hurry to find more: each that is claimed gives a notification.
+const SCAN_BESIDE_A_LINE_EVERY: Duration = Duration::from_millis(500);
+
 /// A folder that could not be read is looked at again after so long.
 const READ_AGAIN_IN: Duration = Duration::from_secs(5);
 
@@ -83,7 +86,11 @@ impl<C: Connect> House<C> {
 
     /// When the outboxes are looked into next.
     pub(super) fn scan_due(&self) -> Instant {
-        self.next_scan.max(self.scan_rests_until)
+        let rests_until = match self.to_take.is_empty() {
+            true => self.scan_rests_until,
+            false => self.scan_rests_until.max(self.scanned_at + SCAN_BESIDE_A_LINE_EVERY),
+        };
+        self.next_scan.max(rests_until)
     }
 
     /// Looks into the outboxes beside the loop: folders may be large, and disks slow.
@@ -111,6 +118,7 @@ impl<C: Connect> House<C> {
     pub(super) fn note_scans(&mut self, began: Instant, scans: Result<Vec<(ExchangeName, Scan)>, Setback>) {
         // A flooded folder makes scans long, and asks for another with every file that is taken: half of the time at most.
         let now = Instant::now();
+        self.scanned_at = now;
         self.scan_rests_until = now + (now - began).clamp(HINT_PAUSE, SCAN_EVERY);
         match scans {
             Ok(scans) => scans.into_iter().for_each(|(exchange, scan)| self.note_scan(exchange, scan)),

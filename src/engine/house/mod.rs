@@ -52,8 +52,8 @@ use standstill::Standstill;
 use takes::Takes;
 use turns::{ToTake, Turns};
 
-/// After a look a notification leads to none for so long, so that a burst is few looks.
-const HINT_PAUSE: Duration = Duration::from_millis(20);
+/// After a look a notification leads to none for so long, or for as long as the look took, so that a burst is few looks.
+const HINT_PAUSE: Duration = Duration::from_millis(2);
 
 /// What is at work when the daemon is told to stop may come to its end for so long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -204,6 +204,8 @@ pub struct House<C: Connect> {
     next_scan: Instant,
     /// No scan before this, whoever asks for one: the last one took its time, or came just now.
     scan_rests_until: Instant,
+    /// When the last scan ended.
+    scanned_at: Instant,
     /// The spools are looked into for what was claimed and is in no book.
     next_look_at_spools: Instant,
     /// The journal holds more than the book: nothing may be decided any more.
@@ -254,6 +256,7 @@ impl<C: Connect> House<C> {
             told_no_room: BTreeMap::new(),
             next_scan: Instant::now(),
             scan_rests_until: Instant::now(),
+            scanned_at: Instant::now(),
             next_look_at_spools: Instant::now(),
             outrun: None,
             standstill: None,

@@ -2,7 +2,7 @@
 //! come to is decided upon in the order in which they stood in line, route by route, so that which of two queries is the
 //! second one does not hang on whose copy was quicker. Start with [`Takes`].
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use crate::domain::identity::Route;
@@ -22,6 +22,8 @@ pub(super) fn is_large(size: Option<u64>) -> bool {
 /// What is being taken, in its order; `T` is what a take comes to.
 pub(super) struct Takes<T> {
     line: VecDeque<Take<T>>,
+    /// Where the files were.
+    paths: HashSet<PathBuf>,
 }
 
 struct Take<T> {
@@ -35,7 +37,7 @@ struct Take<T> {
 
 impl<T> Default for Takes<T> {
     fn default() -> Self {
-        Takes { line: VecDeque::new() }
+        Takes { line: VecDeque::new(), paths: HashSet::new() }
     }
 }
 
@@ -53,10 +55,11 @@ impl<T> Takes<T> {
     }
 
     pub fn contains(&self, from: &Path) -> bool {
-        self.line.iter().any(|take| take.from == from)
+        self.paths.contains(from)
     }
 
     pub fn begin(&mut self, from: PathBuf, route: Route, is_large: bool) {
+        self.paths.insert(from.clone());
         self.line.push_back(Take { from, route, is_large, came_to: None });
     }
 
@@ -69,6 +72,7 @@ impl<T> Takes<T> {
 
     /// Nothing came of it, and nothing will.
     pub fn forget(&mut self, from: &Path) {
+        self.paths.remove(from);
         self.line.retain(|take| take.from != from);
     }
 
@@ -81,6 +85,7 @@ impl<T> Takes<T> {
         let mut settled = (0..self.line.len()).filter(|place| self.line[*place].came_to.is_some());
         let place = settled.find(|place| !is_behind(*place))?;
         let take = self.line.remove(place)?;
+        self.paths.remove(&take.from);
         Some((take.from, take.came_to?))
     }
 }

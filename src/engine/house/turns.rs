@@ -50,6 +50,10 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
     pub fn contains(&self, path: &Path) -> bool {
         self.paths.contains(path)
     }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use russh_sftp::client::error::Error;
@@ -26,8 +27,8 @@ const CHUNK_UNTOLD: u32 = 32 * 1024;
 /// The same to one that does: what OpenSSH takes, and a packet of which the library takes. Fewer answers cost less.
 const CHUNK_MAX: u32 = 255 * 1024;
 /// Files and folders open at once. russh-sftp keeps a handle as UTF-8 text, and OpenSSH numbers its handles in
-/// big-endian bytes: from the 128th on they would be garbled.
-pub(super) const OPEN_MAX: usize = 64;
+/// big-endian bytes, the lowest free one first: from the 128th on they would be garbled.
+pub(super) const OPEN_MAX: usize = 120;
 /// A whole listing. 10 min: half a million files, a hundred in each answer, on a line that takes 100 ms for each.
 const LISTING: Duration = Duration::from_secs(600);
 /// Bytes of a packet around its data: lengths, type, request id, handle (at most 256), offset.
@@ -272,7 +273,7 @@ impl Wire {
             Ok(Handle { handle, .. }) if handle.contains(char::REPLACEMENT_CHARACTER) => {
                 Err(self.broken("the server's file handle is not text and could not be given back to it".to_owned()))
             }
-            Ok(Handle { handle, .. }) => Ok(OpenHandle { handle, unfinished, _permit: permit }),
+            Ok(Handle { handle, .. }) => Ok(OpenHandle { handle, unfinished, permit }),
             Err(failed) => {
                 unfinished.defuse();
                 Err(failed)
@@ -280,10 +281,19 @@ impl Wire {
         }
     }
 
-    /// Sends the CLOSE.
+    /// Sends the CLOSE. A server that keeps the order of requests has let go of the file before it comes to the next
+    /// OPEN, so another may follow at once: many small files at a distance wait for each other's answers half as long.
     pub(super) async fn close(&self, open: OpenHandle<'_>) -> Result<(), Failed> {
-        let closed = self.ask(self.raw.close(open.handle.as_str())).await;
-        open.unfinished.defuse();
+        let OpenHandle { handle, unfinished, permit } = open;
+        let mut closing = std::pin::pin!(self.ask(self.raw.close(handle.as_str())));
+        let closed = match futures_util::poll!(closing.as_mut()) {
+            Poll::Ready(closed) => closed,
+            Poll::Pending => {
+                let _until_answered = (!self.is_plain).then_some(permit);
+                closing.await
+            }
+        };
+        unfinished.defuse();
         closed.map(drop)
     }
 
@@ -301,7 +311,7 @@ impl Wire {
 pub(super) struct OpenHandle<'wire> {
     handle: String,
     unfinished: CutOnDrop<'wire>,
-    _permit: SemaphorePermit<'wire>,
+    permit: SemaphorePermit<'wire>,
 }
 
 impl OpenHandle<'_> {

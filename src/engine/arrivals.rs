@@ -50,6 +50,9 @@ pub struct Sorted {
     pub foreign: u64,
     /// Ours by name, but not to be taken yet, and why.
     pub waiting: Vec<(RemoteName, String)>,
+    /// One of two files that belong together, and why it cannot be taken alone. It may be that the other one is just being
+    /// written, or was just removed.
+    pub halves: Vec<(RemoteName, String)>,
 }
 
 /// Looked at before, and unchanged since: by endpoint and name. What is found stays known, and shown, while it is
@@ -132,7 +135,7 @@ pub fn sort<C: Connect>(
             let has_data = stem.parse().is_ok_and(|data: RemoteName| names.contains_key(&data));
             match (has_data, reply_route(kinds, stem)) {
                 (true, Some(_)) => {}
-                (false, Some(_)) => sorted.waiting.push((file.name.clone(), "its data is not there".into())),
+                (false, Some(_)) => sorted.halves.push((file.name.clone(), "its data is not there".into())),
                 (_, None) => sorted.foreign += 1,
             }
             continue;
@@ -143,7 +146,7 @@ pub fn sort<C: Connect>(
         };
         let metadata = file.name.with_suffix(METADATA).ok().and_then(|metadata| names.get(&metadata).copied());
         let Some(metadata_size) = metadata else {
-            sorted.waiting.push((file.name.clone(), "its metadata is not there".into()));
+            sorted.halves.push((file.name.clone(), "its metadata is not there".into()));
             continue;
         };
         let look = passed.get(endpoint, &file.name, (file.size, metadata_size));

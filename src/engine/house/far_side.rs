@@ -86,8 +86,11 @@ impl<C: Connect> House<C> {
             }
         };
         let sorted = arrivals::sort(endpoint, &kinds, &self.book, &listing, &mut self.passed);
-        let odd: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
-        let mut waiting = odd.clone();
+        let to_show = |files: &[(RemoteName, String)]| -> Vec<_> {
+            files.iter().map(|(name, why)| (name.to_string(), why.clone())).collect()
+        };
+        let (odd, halves) = (to_show(&sorted.waiting), to_show(&sorted.halves));
+        let mut waiting = [odd.clone(), halves.clone()].concat();
         self.fetch_troubles.retain(|(of, name), _| of != endpoint || listing.files.iter().any(|f| f.name == *name));
         let troubled = self.fetch_troubles.iter().filter(|((of, _), _)| of == endpoint);
         waiting.extend(troubled.map(|((_, name), trouble)| (name.to_string(), trouble.said.clone())));
@@ -98,11 +101,14 @@ impl<C: Connect> House<C> {
             foreign: sorted.foreign,
             waiting,
         });
-        // What could not be fetched was told when that was tried.
-        for (name, why) in odd {
-            if !former.as_ref().is_some_and(|line| line.waiting.contains(&(name.clone(), why.clone()))) {
-                warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
-            }
+        // What could not be fetched was told when that was tried. A half is told when it was one at the last look, too.
+        let was_there = |file: &(String, String)| former.as_ref().is_some_and(|line| line.waiting.contains(file));
+        let odd = odd.into_iter().filter(|file| !was_there(file));
+        poll.told_halves.retain(|told| halves.contains(told));
+        let lasting: Vec<_> = halves.into_iter().filter(|half| was_there(half)).collect();
+        let lasting = lasting.into_iter().filter(|half| poll.told_halves.insert(half.clone()));
+        for (name, why) in odd.chain(lasting) {
+            warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
         }
         poll.to_fetch = to_fetch(sorted);
     }
@@ -225,8 +231,12 @@ impl<C: Connect> House<C> {
         let former = self.fetch_troubles.remove(&key);
         let since = former.as_ref().and_then(|former| former.no_room);
         let no_room = no_room(since, setback, self.site.surroundings.now());
-        self.fetch_troubles.insert(key, FetchTrouble { said: said.clone(), route, no_room });
-        if link_trouble.is_none() && former.is_none_or(|former| former.said != said) {
+        // It may just have been removed, by our own tidying perhaps. If it is listed again, that is not why.
+        let may_be_over = matches!(setback, Setback::Far(Trouble::Missing)) && former.is_none();
+        let was_told = former.is_some_and(|former| former.is_told && former.said == said);
+        let is_told = was_told || (link_trouble.is_none() && !may_be_over);
+        self.fetch_troubles.insert(key, FetchTrouble { said: said.clone(), is_told, route, no_room });
+        if is_told && !was_told {
             warn!(%endpoint, %name, trouble = %said, "a file in IN could not be fetched, it is tried again at each poll");
         }
     }

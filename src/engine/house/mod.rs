@@ -141,6 +141,7 @@ struct Rest {
 /// Why a file in IN could not be fetched.
 struct FetchTrouble {
     said: String,
+    is_told: bool,
     /// None: a receipt, which is nobody's before it is read.
     route: Option<Route>,
     no_room: NoRoom,
@@ -153,6 +154,8 @@ struct Poll {
     failures: u32,
     to_fetch: VecDeque<ToFetch>,
     line: Option<EndpointLine>,
+    /// Files in IN without the other file of their pair, and why that matters.
+    told_halves: HashSet<(String, String)>,
 }
 
 /// A decision that waits for a duty at work.

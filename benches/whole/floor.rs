@@ -20,6 +20,9 @@ const BYTES: u64 = 256 << 20;
 const ROUND_TRIPS: usize = 500;
 const TIMES: usize = 3;
 
+/// Of /proc: on every Linux that this runs on.
+pub const TICKS_PER_SECOND: f64 = 100.0;
+
 /// What a server on loopback costs without any work.
 #[derive(Clone, Copy, Debug)]
 pub struct Wire {
@@ -107,6 +110,19 @@ pub fn renames(from: &Path, to: &Path, count: usize) -> Series {
         series.add(began.elapsed().as_secs_f64());
     }
     series
+}
+
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What all cores together have worked since the machine began, in seconds.
+pub fn busy_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").expect("every Linux has it");
+    let all = stat.lines().next().expect("the line of all cores");
+    let ticks: Vec<f64> = all.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq
+    [0, 1, 2, 5, 6].iter().map(|field| ticks[*field]).sum::<f64>() / TICKS_PER_SECOND
 }
 
 /// As the daemon has it.

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
+use crate::floor::TICKS_PER_SECOND;
 use crate::measure::{Line, Section, Series, Target, Unit};
 use crate::rig::{FarPlan, let_pass};
 use crate::stage::{Plan, ground, in_memory, started};
-
-/// As /proc counts time, on every machine that Debian runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -40,10 +38,11 @@ pub fn row(plan: &Plan) -> Section {
         line("idle with 98 routes, processor", processor, 0.2),
         line("idle with 98 routes, resident", resident, 30.0),
     ];
-    Section { title: "Idle", prose: PROSE, lines, notes: Vec::new() }
+    Section { title: "Idle", prose: PROSE, lines, notes: Vec::new(), why: "" }
 }
 
-fn processor_seconds(pid: Pid) -> f64 {
+/// User and system, of all threads.
+pub fn processor_seconds(pid: Pid) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).expect("it runs");
     let (_, behind_name) = stat.rsplit_once(") ").expect("a name stands in parentheses");
     // The fields 14 and 15 of the whole, counted from 1; the first behind the name is the third.

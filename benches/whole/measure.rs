@@ -159,6 +159,14 @@ pub struct Section {
     pub lines: Vec<Line>,
     /// Sentences with measured numbers.
     pub notes: Vec<String>,
+    /// Shown where a target is not reached: where the time goes, and what would have to give.
+    pub why: &'static str,
+}
+
+impl Section {
+    pub fn falls_short(&self) -> bool {
+        self.lines.iter().any(|line| line.is_reached() == Some(false))
+    }
 }
 
 /// One side of a comparison: does the work once and returns what it measured.

@@ -54,7 +54,7 @@ pub fn row(plan: &Plan) -> Section {
         limited(short),
         limited(long),
     ];
-    Section { title: "Memory", prose: PROSE, lines, notes: Vec::new() }
+    Section { title: "Memory", prose: PROSE, lines, notes: Vec::new(), why: "" }
 }
 
 /// The work of the process that is measured; says its peak in KiB.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::floor::cores;
 use crate::measure::{Line, Section, Target, number};
 use crate::stage::{Plan, in_memory, on_disk};
 
@@ -75,6 +76,9 @@ pub fn section(section: &Section) -> String {
     for note in &section.notes {
         let _ = writeln!(text, "- {note}");
     }
+    if section.falls_short() {
+        let _ = writeln!(text, "\n**Not reached.** {}", section.why);
+    }
     text
 }
 
@@ -138,10 +142,6 @@ fn from_file(path: &str, name: &str) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_owned())
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn commit() -> String {

@@ -20,6 +20,11 @@ const CHUNK_BYTES: usize = 256 << 10;
 const PROSE: &str = "A reply of 1,000,000 agreements of 120 bytes in memory, on one core: read by its layout into agreements, with every rule of every \
 field and record, the counts and the sum of the end record; and the same with the sorting on disk that finds an agreement that comes twice. Against one pass of `memchr` for the line ends over the same bytes.";
 
+const WHY: &str = "The records are cut, and every field is held against its rule: 14 of them in 120 bytes, among them a CPR number, two dates and \
+an amount. By `perf` the time is spread: looking at the fields 30 %, comparing and copying bytes 20 %, cutting the records 17 %, dates and \
+numbers 15 %, text and UTF-8 11 %. More would take checks that are made for many records at once (SIMD over columns), for a reply that is \
+read once a month.";
+
 pub fn row(plan: &Plan) -> Section {
     let disk = on_disk();
     let reply = ReplyFile::write(&disk.path().join("reply"), AGREEMENTS, Content::First, Order::ByNumber);
@@ -85,5 +90,5 @@ pub fn row(plan: &Plan) -> Section {
             floor: None,
         },
     ];
-    Section { title: "Reading alone", prose: PROSE, lines, notes: Vec::new() }
+    Section { title: "Reading alone", prose: PROSE, lines, notes: Vec::new(), why: WHY }
 }

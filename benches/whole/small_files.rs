@@ -1,7 +1,7 @@
 //! The small files of a payment run: 2,000 queries of 4 KiB, each with its trigger. The daemon from the drop into the
 //! outbox to the last trigger and its fact in the journal; lftp and sftp only copy the same 4,000 files.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::clients::Login;
 use crate::delay::Delay;
-use crate::floor::{Wire, syncs};
+use crate::floor::{Wire, busy_seconds, cores, syncs};
+use crate::idle::processor_seconds;
 use crate::measure::{Floor, Line, Section, Series, Side, Target, best, by_turns, number, timed};
 use crate::rig::{FarPlan, Ground, Sshd, sorted_names, until_within};
 use crate::stage::{EACH_WAY, Plan, ground, in_memory, on_disk, queries, settle_disks, started};
@@ -35,6 +36,12 @@ layout, writes facts with syncs, uploads, looks the sizes up, and renames the tr
 their own login each time. The server's folder is in memory for all. The floor: four requests that wait for each other, five \
 syncs for all files together, and the bytes through the cipher.";
 
+const WHY: &str = "On loopback it is the processor: see how much of it is busy above. Each file is claimed, copied into a fresh file, synced and \
+read, and has five facts in the journal; the others read a file and send it. By `perf` half of the daemon's time is the kernel's, for new files and \
+folders, syncs, and threads that wake each other, a fifth is the way through russh, a tenth the journal. What would have to give: a folder of its own \
+in the archive for each query; the copy, where nobody else can write the original. At 20 ms the same work is most of what remains: 120 files at a time \
+are open at the server, which is as many handles as russh-sftp can name.";
+
 pub fn row(plan: &Plan) -> Section {
     let done = RefCell::default();
     let same = same_files(&done);
@@ -45,6 +52,7 @@ pub fn row(plan: &Plan) -> Section {
         prose: PROSE,
         lines: [near.lines, far.lines].concat(),
         notes: [near.notes, far.notes].concat(),
+        why: WHY,
     };
     section.notes.insert(0, sizes(same.path()));
     section
@@ -79,6 +87,7 @@ fn compared(plan: &Plan, done: &RefCell<Done>, same: &Path, each_way: Option<Dur
         assert_eq!(sorted_names(&sshd.out()).len(), names.len());
         begun + (seconds - begun) * part as f64
     };
+    let last = Cell::new(Run::default());
     let name = |of: &str| match part {
         1 => of.to_owned(),
         part => format!("{of}, from {} of the files", 2 * FILES / part),
@@ -86,7 +95,10 @@ fn compared(plan: &Plan, done: &RefCell<Done>, same: &Path, each_way: Option<Dur
     let [sluse, lftp_8, lftp_16, lftp_32, sftp] = by_turns(
         plan.runs,
         [
-            Side::seconds("Sluse", || run_of_daemon(done, each_way, &mut |_| {})),
+            Side::seconds("Sluse", || {
+                last.set(run_of_daemon(done, each_way, &mut |_| {}));
+                last.get().seconds
+            }),
             Side::seconds("lftp, 8 in parallel", || lftp(8)),
             Side::seconds("lftp, 16 in parallel", || lftp(16)),
             Side::seconds("lftp, 32 in parallel", || lftp(32)),
@@ -108,8 +120,16 @@ fn compared(plan: &Plan, done: &RefCell<Done>, same: &Path, each_way: Option<Dur
         floor: Some(floor.clone()),
     };
     let others: Vec<_> = [&lftp_8, &lftp_16, &lftp_32].map(|lftp| format!("{}: {}", lftp.name, lftp.shown())).into();
+    let Run { seconds, daemons, all } = last.get();
     let notes = vec![
         format!("{distance}: {}.", others.join("; ")),
+        format!(
+            "{distance}, Sluse's last run: in {} s the daemon had {} s of processor, all processes and the kernel {} s on {} cores.",
+            number(seconds),
+            number(daemons),
+            number(all),
+            cores()
+        ),
         format!(
             "{distance}: a login alone, by sftp: {} s, which Sluse, being connected, does not pay.",
             number(login_alone)
@@ -122,8 +142,17 @@ fn compared(plan: &Plan, done: &RefCell<Done>, same: &Path, each_way: Option<Dur
 /// every inode that was freed in the last seconds) makes new files slowly just after many were removed.
 type Done = Vec<(Ground, TempDir)>;
 
+/// In seconds.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    seconds: f64,
+    /// Of the processor: the daemon's, and everybody's.
+    daemons: f64,
+    all: f64,
+}
+
 /// One whole run of the daemon on a ground of its own. Returns the seconds from the first file's drop.
-fn run_of_daemon(done: &RefCell<Done>, each_way: Option<Duration>, afterwards: &mut dyn FnMut(&Path)) -> f64 {
+fn run_of_daemon(done: &RefCell<Done>, each_way: Option<Duration>, afterwards: &mut dyn FnMut(&Path)) -> Run {
     let memory = in_memory();
     let mut ground = ground(memory.path(), FarPlan { hub: false, ..FarPlan::default() });
     let line = each_way.map(|each_way| Delay::before(ground.sides[0].port, each_way));
@@ -131,6 +160,7 @@ fn run_of_daemon(done: &RefCell<Done>, each_way: Option<Duration>, afterwards: &
     let ready = queries(&ground, FILES, 0);
     let daemon = started(&ground);
     settle_disks();
+    let before = (processor_seconds(daemon.pid()), busy_seconds());
     let (seconds, ()) = timed(|| {
         ready.iter().for_each(crate::stage::Ready::drop_in);
         let what = "every trigger";
@@ -138,11 +168,12 @@ fn run_of_daemon(done: &RefCell<Done>, each_way: Option<Duration>, afterwards: &
         let database = ground.path("state/sluse.db");
         until_within(WITHIN, "their facts", || (entries_of(&database, "trigger_made") == FILES).then_some(()));
     });
+    let (daemons, all) = (processor_seconds(daemon.pid()) - before.0, busy_seconds() - before.1);
     assert_eq!(ground.far().names_in_out().len(), 2 * FILES, "data and triggers, and nothing else");
     afterwards(&ground.far().sshd.out());
     drop(daemon);
     done.borrow_mut().push((ground, memory));
-    seconds
+    Run { seconds, daemons, all }
 }
 
 /// How many facts of a kind the journal has: it shows only what is synced.

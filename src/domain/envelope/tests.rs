@@ -99,11 +99,17 @@ fn a_receipt_is_a_success_only_when_it_says_so_and_nothing_else() {
         (both, Some(42)),
         (SUCCESS_RECEIPT.replace("SUCCESS", "success"), None),
         (SUCCESS_RECEIPT.replace("SUCCESS", ""), None),
+        // Nor one that is a success only when it is cleaned.
+        (SUCCESS_RECEIPT.replace("SUCCESS", "\u{7f}SUCCESS"), None),
         (SUCCESS_RECEIPT.replace("<Receipt><Message>SUCCESS</Message></Receipt>", ""), None),
     ] {
         let outcome = TechnicalReceipt::read(other.as_bytes()).unwrap().outcome;
-        let ReceiptOutcome::Failure { errors } = outcome else { panic!("read as a success: {other}") };
+        let ReceiptOutcome::Failure { errors } = &outcome else { panic!("read as a success: {other}") };
         assert_eq!(errors[0].code, code);
+        let (transfer, senders_file_id) = (success.transfer, SendersFileId::Absent);
+        let written = TechnicalReceipt { transfer, senders_file_id, outcome };
+        let again = TechnicalReceipt::read(&written.to_xml()).unwrap();
+        assert_ne!(again.outcome, ReceiptOutcome::Success, "written as a success: {other}");
     }
 }
 

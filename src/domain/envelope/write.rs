@@ -64,10 +64,10 @@ impl TechnicalReceipt {
     }
 }
 
-/// Another's words as they may be kept: trimmed, control characters replaced by blanks, cut at 255 characters,
-/// and what could be a CPR number masked.
+/// Another's words as they may be kept: control characters replaced by blanks, cut at 255 characters, trimmed, and what
+/// could be a CPR number masked.
 pub(super) fn words(text: &str) -> String {
-    mask_in_text(&as_allowed(text.trim()))
+    mask_in_text(as_allowed(text.trim()).trim())
 }
 
 fn as_allowed(text: &str) -> String {

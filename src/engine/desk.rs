@@ -20,7 +20,7 @@ use jiff::civil::Date;
 use super::control::Answer;
 use super::places::Places;
 use super::site::{LayoutTrouble, Surroundings, layouts};
-use super::snapshot::{EndpointLine, Halt, Snapshot};
+use super::snapshot::{Concern, EndpointLine, Halt, Snapshot};
 use crate::config::{ExchangeSettings, Settings};
 use crate::domain::exchange::Book;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId, Route};
@@ -58,6 +58,8 @@ pub struct Live {
     /// Those that keep files in the outboxes, and why nothing at all is begun, if nothing is.
     pub keeping_claims: Vec<Halt>,
     pub standstill: Option<String>,
+    /// What was found at the last look.
+    pub concerns: Vec<Concern>,
 }
 
 impl Office {
@@ -105,6 +107,7 @@ impl Office {
             halts: live.halts,
             endpoints: live.endpoints,
             outbox: first_of_each(live.outbox),
+            concerns: live.concerns,
         }
     }
 

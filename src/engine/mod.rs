@@ -6,6 +6,7 @@ pub mod anchor;
 mod arrivals;
 pub mod backup;
 pub mod carry_out;
+pub mod concern;
 pub mod control;
 pub mod decide;
 pub mod desk;

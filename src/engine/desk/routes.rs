@@ -44,6 +44,7 @@ impl Office {
             name: municipality.name().to_owned(),
             ended: ended.map(line).collect(),
             unasked: latest_query.filter(|exchange| came_to_nothing(exchange)).map(line),
+            expected: None,
             open,
         }
     }

@@ -91,6 +91,7 @@ impl<C: Connect> House<C> {
             halts: self.halts(),
             keeping_claims: self.keeping_claims(),
             standstill: self.standstill.as_ref().map(|standstill| standstill.halt().what),
+            concerns: Vec::new(),
         }
     }
 

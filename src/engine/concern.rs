@@ -9,6 +9,8 @@ use crate::domain::identity::{EndpointName, ExchangeName, FileId};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 
+pub use crate::domain::patience::Severity;
+
 /// One thing that is not as it should be, for as long as it lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concern {
@@ -41,16 +43,6 @@ pub struct Concern {
     pub advice: String,
     /// The command that shows or decides it, without `sluse` before it: `explain 3f0f9a2e`.
     pub command: String,
-}
-
-/// How urgent it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Four fifths of the time are gone, or it may end by itself.
-    Warning,
-    /// The time is up, or nothing happens until a person acts.
-    Alarm,
 }
 
 /// What sort of thing it is. `docs/alarms.md` has a row for each.
@@ -159,15 +151,6 @@ impl ConcernKind {
     }
 }
 
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Warning => "warning",
-            Severity::Alarm => "alarm",
-        }
-    }
-}
-
 impl Concern {
     /// One that is everybody's; whoever makes it says more. `of` tells it from others of its kind, and may be empty.
     pub fn new(kind: ConcernKind, of: &str, severity: Severity, since: Moment) -> Concern {
@@ -203,5 +186,14 @@ mod tests {
         assert_eq!(names.len(), ConcernKind::ALL.len());
         assert_eq!(serde_json::to_value(Severity::Alarm).unwrap(), Severity::Alarm.name());
         assert!(Severity::Alarm > Severity::Warning);
+    }
+
+    #[test]
+    fn the_manual_has_a_row_for_every_kind_in_their_order_and_for_no_other() {
+        let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alarms.md")).unwrap();
+
+        let rows: Vec<&str> = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+
+        assert_eq!(rows, ConcernKind::ALL.map(ConcernKind::name));
     }
 }

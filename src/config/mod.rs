@@ -22,14 +22,17 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::domain::calendar::payments::{Payments, Term};
+use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, ExchangeName, UserName};
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::patience::Severity;
 use files::Looked;
 use mistake::Findings;
 
 pub use mistake::{Mistake, Mistakes, Note, Place, Spot};
-pub use value::{BadValue, Fingerprint, TriggerWay};
+pub use value::{BadValue, Fingerprint, TriggerWay, is_address};
 
 /// A settings file is some kilobytes; what is longer is some other file. Bytes.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -43,6 +46,9 @@ pub struct Settings {
     pub endpoints: BTreeMap<EndpointName, EndpointSettings>,
     /// At least one. The endpoint of each is in `endpoints`.
     pub exchanges: BTreeMap<ExchangeName, ExchangeSettings>,
+    /// None: no query is expected at any time.
+    pub calendar: Option<CalendarSettings>,
+    pub alarm: AlarmSettings,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
 }
@@ -88,6 +94,8 @@ pub struct EndpointSettings {
     pub out: String,
     pub r#in: String,
     pub poll: Duration,
+    pub poll_within: Duration,
+    pub service_windows: Windows,
     pub trigger: TriggerWay,
 }
 
@@ -112,6 +120,57 @@ pub struct ExchangeSettings {
     pub amount_guard: Percent,
     /// Program by absolute path, then arguments; empty: none.
     pub hand_over_command: Vec<String>,
+}
+
+/// When a query is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarSettings {
+    pub payments: Payments,
+    /// Earlier than `query_by`.
+    pub query_from: Term,
+    pub query_by: Term,
+}
+
+/// Who is told when a person is needed. Its default is nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlarmSettings {
+    /// Program by absolute path, then arguments; empty: none.
+    pub command: Vec<String>,
+    pub webhook: Option<Webhook>,
+    /// The least that is told.
+    pub least: Severity,
+    /// None: each alarm is told once.
+    pub repeat: Option<Duration>,
+    /// How long what was told must have been gone before it is told to be over.
+    pub over_after: Duration,
+    pub heartbeat: Option<HeartbeatSettings>,
+}
+
+/// What is asked for again and again while the engine turns; at least one of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    pub webhook: Option<Webhook>,
+    /// Program by absolute path, then arguments; empty: none.
+    pub command: Vec<String>,
+    pub every: Duration,
+}
+
+/// An address for HTTP, or where it lies.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Webhook {
+    Address(String),
+    /// The file whose first line is the address, a credential resolved.
+    File(PathBuf),
+}
+
+/// Without the address, which may be a secret.
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Webhook::Address(_) => f.write_str("Address"),
+            Webhook::File(path) => write!(f, "File({})", path.display()),
+        }
+    }
 }
 
 /// How far settings are checked.
@@ -155,29 +214,57 @@ impl Settings {
         environment: &dyn Fn(&str) -> Option<String>,
         depth: Depth,
     ) -> Result<Settings, Mistakes> {
-        let mut findings = Findings::new(file, text);
-        let (document, errors) = DeTable::parse_recoverable(text);
-        let mut errors: Vec<_> =
-            errors.into_iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
-        errors.sort_by_key(|(span, _)| span.start);
-        for (span, message) in errors {
-            let message = match (message.as_str(), text.get(span.clone())) {
-                ("duplicate key", Some(key)) => {
-                    format!("`{}` is here a second time, expected once", key::printable(key))
-                }
-                _ => message,
-            };
-            findings.broken(span, message);
-        }
         let looked = Looked { environment, depth };
-        let settings = sections::Document::new(document.get_ref(), &mut findings, looked).settings();
-        match (findings.conclude(), settings) {
-            (Ok(notes), Some(settings)) => Ok(Settings { notes, ..settings }),
-            (Err(mistakes), _) => Err(mistakes),
-            // Cannot be: where there are no settings, there is a mistake. Should it be so all the same,
-            // the settings are not used.
-            (Ok(_), None) => Err(wrong_as_a_whole(file, "the settings cannot be read".to_owned())),
-        }
+        let (settings, notes) = read_document(file, text, looked, |document| document.settings())?;
+        Ok(Settings { notes, ..settings })
+    }
+}
+
+impl AlarmSettings {
+    /// The section `[alarm]` alone, whatever is wrong with the others: a daemon that cannot start for a mistake in its
+    /// settings is to be told of all the same. `environment` is asked for `CREDENTIALS_DIRECTORY`.
+    pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<AlarmSettings, Mistakes> {
+        let file = path.display().to_string();
+        let bytes = bytes_of(path).map_err(|message| wrong_as_a_whole(&file, message))?;
+        let text = String::from_utf8_lossy(&bytes);
+        // The table that the section stands in, without what may be no TOML before and behind it.
+        let begin = text.lines().position(|line| line.trim() == "[alarm]");
+        let lines = text.lines().enumerate().skip(begin.unwrap_or(usize::MAX));
+        let of_section = lines.take_while(|(at, line)| Some(*at) == begin || !line.trim_start().starts_with('['));
+        let section: String = of_section.flat_map(|(_, line)| [line, "\n"]).collect();
+        let section = "\n".repeat(begin.unwrap_or_default()) + &section;
+        let looked = Looked { environment, depth: Depth::Values };
+        read_document(&file, &section, looked, |mut document| document.alarm()).map(|(alarm, _)| alarm)
+    }
+}
+
+/// What `read` makes of a text. Errors: everything that is wrong with it.
+fn read_document<T>(
+    file: &str,
+    text: &str,
+    looked: Looked<'_>,
+    read: impl FnOnce(sections::Document<'_, '_, '_>) -> Option<T>,
+) -> Result<(T, Vec<Note>), Mistakes> {
+    let mut findings = Findings::new(file, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut errors: Vec<_> = errors.into_iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    for (span, message) in errors {
+        let message = match (message.as_str(), text.get(span.clone())) {
+            ("duplicate key", Some(key)) => {
+                format!("`{}` is here a second time, expected once", key::printable(key))
+            }
+            _ => message,
+        };
+        findings.broken(span, message);
+    }
+    let found = read(sections::Document::new(document.get_ref(), &mut findings, looked));
+    match (findings.conclude(), found) {
+        (Ok(notes), Some(found)) => Ok((found, notes)),
+        (Err(mistakes), _) => Err(mistakes),
+        // Cannot be: where there is nothing, there is a mistake. Should it be so all the same, the settings are not
+        // used.
+        (Ok(_), None) => Err(wrong_as_a_whole(file, "the settings cannot be read".to_owned())),
     }
 }
 

@@ -1,6 +1,8 @@
 //! From a parsed document to settings: which sections there are, which keys each takes, and the checks
 //! that need more than one value. Finds everything that is wrong before it gives up.
 
+mod alarm;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -59,12 +61,16 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let folders = self.folders();
         let endpoints = self.endpoints();
         let exchanges = self.exchanges(folders.as_ref().map(|folders| folders.state.as_path()));
+        let calendar = self.calendar();
+        let alarm = self.alarm();
         self.told_apart(endpoints.as_ref());
         Some(Settings {
             store: store?,
             folders: folders?,
             endpoints: endpoints?,
             exchanges: exchanges?,
+            calendar: calendar?,
+            alarm: alarm?,
             notes: Vec::new(),
         })
     }
@@ -134,6 +140,8 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let out = section.take(&keys::OUT);
         let r#in = section.take(&keys::IN);
         let poll = section.take(&keys::POLL);
+        let poll_within = section.take(&keys::POLL_WITHIN);
+        let service_windows = section.take(&keys::SERVICE_WINDOWS);
         let trigger = section.take(&keys::TRIGGER);
 
         let mut secret = |about: &About, file: Spanned<SecretFile>| looked.secret(&mut section, about, file);
@@ -160,6 +168,8 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             out: out?.into_inner(),
             r#in: r#in?.into_inner(),
             poll: poll?.into_inner(),
+            poll_within: poll_within?.into_inner(),
+            service_windows: service_windows?.into_inner(),
             trigger: trigger?.into_inner(),
         })
     }

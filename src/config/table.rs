@@ -2,23 +2,28 @@
 //! file and the reference in `docs` are made from this table, so a setting is added here and nowhere else
 //! (and taken up in `sections`).
 
+mod alarm;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::key::{About, Key, Presence, SectionAbout};
 use super::value::{
     Fingerprint, SecretFile, TriggerWay, absolute, command, host, host_keys, municipalities, parsed, percent, port,
-    remote_folder, sqlite, text, time, transfer,
+    remote_folder, sqlite, text, time, transfer, windows,
 };
+use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, UserName};
 use crate::domain::municipality::MunicipalityCode;
+
+pub(super) use alarm::*;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 /// In the order of the shipped file.
-pub(super) static SECTIONS: [&SectionAbout; 4] = [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE];
+pub(super) static SECTIONS: [&SectionAbout; 6] = [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE, &CALENDAR, &ALARM];
 
 pub(super) static STORE: SectionAbout = SectionAbout {
     name: "store",
@@ -101,6 +106,8 @@ pub(super) static ENDPOINT: SectionAbout = SectionAbout {
         &OUT.about,
         &IN.about,
         &POLL.about,
+        &POLL_WITHIN.about,
+        &SERVICE_WINDOWS.about,
         &TRIGGER.about,
     ],
 };
@@ -218,6 +225,38 @@ pub(super) static POLL: Key<Duration> = Key {
         secret: false,
     },
     read: |given| time(given, 1, HOUR),
+};
+
+pub(super) static POLL_WITHIN: Key<Duration> = Key {
+    about: About {
+        name: "poll_within",
+        meaning: "How long the folder may go unlisted, because the server cannot be reached or does not answer, before a \
+                  person is told.",
+        expected: "a time from 1s to 7d, such as \"15m\"",
+        presence: Presence::Default {
+            value: "\"15m\"",
+            reason: "a server that is started anew is back before, and service windows are added to it",
+        },
+        secret: false,
+    },
+    read: |given| time(given, 1, 7 * DAY),
+};
+
+pub(super) static SERVICE_WINDOWS: Key<Windows> = Key {
+    about: About {
+        name: "service_windows",
+        meaning: "When the server may be down for its own reasons, in Danish local time. Time in them is added to \
+                  `poll_within`, `receipt_within` and `reply_within`, so none of them raises an alarm by itself. Sluse works \
+                  on in them as ever.",
+        expected: "a list of texts such as \"daily 05:00-06:00\" or \"Sunday 22:00-Monday 06:00\" (Monday to Sunday); or an \
+                   empty list",
+        presence: Presence::Default {
+            value: "[\"daily 05:00-06:00\", \"Monday 03:00-06:00\", \"Sunday 22:00-Monday 06:00\"]",
+            reason: "Serviceplatformen's: weekly, up to monthly, and quarterly; on which days is not published",
+        },
+        secret: false,
+    },
+    read: windows,
 };
 
 pub(super) static TRIGGER: Key<TriggerWay> = Key {

@@ -92,7 +92,7 @@ hand_over_command = ["notify-send"]
             r#"5:9 `state` is "~/sluse", expected an absolute path (in [folders])"#,
             r#"6:7 `run` is 7, expected an absolute path of at most 94 bytes (in [folders])"#,
             r#"7:1 unknown key `extra`, expected one of state, run (in [folders])"#,
-            r#"9:2 unknown section `calender`, expected one of [store], [folders], [endpoint.NAME], [exchange.NAME]"#,
+            r#"9:2 unknown section `calender`, did you mean `calendar`?"#,
             r#"12:1 missing key `identity`, expected an absolute path, or "credential:" and a name (in [endpoint.serviceplatformen])"#,
             r#"14:8 `port` is 70000, expected a number from 1 to 65535 (in [endpoint.serviceplatformen])"#,
             r#"15:8 `user` is "KY SIMPELSFTP", expected an SFTP user (A-Z, a-z, 0-9, _, - and .) (in [endpoint.serviceplatformen])"#,
@@ -173,6 +173,7 @@ fn two_exchanges_never_share_a_folder() {
 fn two_exchanges_of_one_endpoint_never_share_a_municipality() {
     let shipped = shipped::file();
     let (before, exchange) = shipped.split_once("[exchange.sf2530]").unwrap();
+    let exchange = exchange.split("\n# When a query is expected").next().unwrap();
     // The names are against the order of the file: the later one is told.
     let three = |first: &str, second: &str, third: &str, thirds_endpoint: &str| {
         let one = |name: &str, municipalities: &str, endpoint: &str| {
@@ -334,6 +335,11 @@ fn the_shipped_file_has_no_mistake_and_says_what_the_program_does() {
     assert_eq!(exchange.municipalities.len(), 98);
     assert_eq!((exchange.end_guard.value(), exchange.amount_guard.value()), (20, 30));
     assert_eq!(exchange.reply_within, Duration::from_secs(12 * 3600));
+    let calendar = settings.calendar.as_ref().unwrap();
+    assert_eq!(calendar.payments, Payments::LastBankDay);
+    assert_eq!(calendar.query_by.to_string(), "2 bank days before, 12:00");
+    assert!(settings.alarm.command.is_empty() && settings.alarm.webhook.is_none());
+    assert_eq!(settings.alarm.over_after, Duration::from_secs(60));
     assert_eq!(settings.notes.len(), 1, "{:?}", settings.notes);
     assert!(settings.notes[0].message.contains("holds an invented key"));
 }
@@ -351,10 +357,72 @@ fn the_defaults_that_the_shipped_file_shows_are_the_ones_that_hold() {
     assert_ne!(spoken, shipped::file());
     assert_eq!(parse(&spoken).unwrap(), silent);
     // Optional keys as well are shown in a form that is read.
-    let all = spoken.replace("\n#passphrase = ", "\npassphrase = ").replace("\n#layouts = ", "\nlayouts = ");
+    let optional = ["passphrase", "layouts", "webhook", "repeat", "heartbeat"];
+    let all = optional.iter().fold(spoken, |text, key| text.replace(&format!("\n#{key} = "), &format!("\n{key} = ")));
     let settings = parse(&all).unwrap();
+    assert!(settings.alarm.webhook.is_some() && settings.alarm.repeat.is_some() && settings.alarm.heartbeat.is_some());
     assert!(settings.endpoints.values().all(|endpoint| endpoint.passphrase.is_some()));
     assert!(settings.exchanges.values().all(|exchange| exchange.layouts.is_some()));
+}
+
+#[test]
+fn what_is_wrong_with_calendar_and_alarm_is_told_and_an_address_that_may_be_a_secret_is_not() {
+    let text =
+        shipped::file().replace("payments = \"last bank day\"", "payments = [2026-12-30, \"2026-12-30\", \"30.12.\"]");
+    let text =
+        text.replace("#query_from = \"5 bank days before, 08:00\"", "query_from = \"2 bank days before, 12:00\"");
+    let text = text.replace("#service_windows = [", "service_windows = [\"daily 06:00-05:00\", ");
+    let text = text.replace("#least = \"warning\"", "least = \"error\"");
+    let text = text.replace("#webhook = \"https://", "webhook = \"ftp://hunter2.");
+    let text = text.replace("#repeat = \"4h\"", "repeat = \"1s\"");
+
+    let told = told(&text).join("\n");
+
+    for words in [
+        "`payments` holds 2026-12-30 behind a later date or itself",
+        "`payments` is \"30.12.\", expected \"last bank day\"",
+        "`query_from` is not earlier than `query_by`",
+        "`service_windows` is \"daily 06:00-05:00\", expected a list of texts such as",
+        "`least` is \"error\", expected \"warning\" or \"alarm\" (in [alarm])",
+        "`webhook` is something else, expected an address",
+        "`repeat` is \"1s\", expected a time from 1m to 30d",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+    let dates = "payments = [2026-12-30, \"2027-01-29\"]";
+    let settings = parse(&shipped::file().replace("payments = \"last bank day\"", dates)).unwrap();
+    assert_eq!(settings.calendar.unwrap().payments.end(), Some(jiff::civil::date(2027, 1, 29)));
+    assert!(!format!("{:?}", Webhook::Address("https://hunter2.example".into())).contains("hunter2"));
+}
+
+#[test]
+fn without_calendar_and_alarm_nothing_is_expected_and_nobody_told() {
+    let text = shipped::file();
+    let text = &text[..text.find("[calendar]").unwrap()];
+
+    let settings = parse(text).unwrap();
+
+    assert_eq!((settings.calendar, settings.alarm), (None, AlarmSettings::default()));
+}
+
+#[test]
+fn who_is_told_is_known_also_where_the_rest_of_the_settings_is_no_toml() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sluse.toml");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        AlarmSettings::read(&path, &nothing)
+    };
+    let alarm = "[alarm]\ncommand = [\n    \"/usr/bin/mail\",\n    \"root\",\n]\nrepeat = \"4h\"\n";
+
+    let broken = read(&format!("[store]\nurl = sqlite\n[store]\n{alarm}[folders\nx\n")).unwrap();
+    let none = read("[store\n").unwrap();
+    let wrong = read("[alarm]\ncommand = [\"mail\"]\n").unwrap_err();
+
+    assert_eq!((broken.command.len(), broken.repeat), (2, Some(Duration::from_secs(4 * 3600))));
+    assert_eq!(none, AlarmSettings::default());
+    assert!(wrong.to_string().contains("`command` is \"mail\""), "{wrong}");
 }
 
 #[test]
@@ -378,7 +446,8 @@ fn the_bounds_that_a_time_is_documented_with_are_the_ones_that_hold() {
         let (least, rest) = bounds.split_once(" to ").unwrap();
         let most = rest.split_once(',').unwrap().0;
         let unfit = |time: &str| {
-            let heading = format!("[{}.x]", section.name);
+            let heading =
+                section.example_name.map_or(format!("[{}]", section.name), |_| format!("[{}.x]", section.name));
             told(&format!("{heading}\n{} = \"{time}\"\n", key.name))
                 .iter()
                 .any(|told| told.contains(&format!("`{}` is \"", key.name)))

@@ -9,9 +9,14 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use toml::de::DeValue;
 
+use jiff::civil::Date;
+
 use super::key::{Complaint, Given, found};
+use crate::domain::calendar::payments::Payments;
+use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::patience::Severity;
 
 /// A host key's SHA-256 as `ssh-keygen -l` shows it: `SHA256:` and 43 characters of base64 without padding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -32,6 +37,13 @@ pub(super) enum SecretFile {
     Path(PathBuf),
     /// The name of a systemd credential.
     Credential(String),
+}
+
+/// An address, or where one lies that is a secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    Address(String),
+    Secret(SecretFile),
 }
 
 /// A text that is not what it should be; the key's documentation says what that is.
@@ -91,6 +103,28 @@ impl FromStr for SecretFile {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
         if fits { Ok(SecretFile::Credential(name.to_owned())) } else { Err(BadValue) }
     }
+}
+
+impl FromStr for Target {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        match is_address(text) {
+            true => Ok(Target::Address(text.to_owned())),
+            false => text.parse().map(Target::Secret),
+        }
+    }
+}
+
+/// No server takes a longer one.
+const ADDRESS_BYTES_MAX: usize = 2_000;
+
+/// Whether it is an address for HTTP; whether anybody answers there is for `sluse alarm test` to find out.
+pub fn is_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text.len() <= ADDRESS_BYTES_MAX
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['))
 }
 
 /// An absolute path without `.`, `..` or control characters; a slash at its end is dropped.
@@ -191,6 +225,43 @@ pub(super) fn list<T: PartialEq>(
 pub(super) enum Repetition {
     Mistake,
     Meant,
+}
+
+/// `last bank day`, or dates in their order, with quotes or without.
+pub(super) fn payments(given: &Given<'_>) -> Result<Payments, Vec<Complaint>> {
+    let elements = match given.get_ref() {
+        DeValue::String(text) if text == "last bank day" => return Ok(Payments::LastBankDay),
+        DeValue::Array(elements) if !elements.is_empty() => elements,
+        _ => return Err(vec![Complaint::unexpected(given)]),
+    };
+    let (mut dates, mut complaints) = (Vec::<Date>::new(), Vec::new());
+    for element in elements.iter() {
+        let text = match element.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(date) => date.to_string(),
+            _ => String::new(),
+        };
+        match text.parse().ok().filter(|_| text.len() == "2026-12-30".len()) {
+            None => complaints.push(Complaint::unexpected(element)),
+            Some(date) if dates.last().is_some_and(|last| *last >= date) => {
+                let predicate =
+                    format!("holds {date} behind a later date or itself, expected each later than the one before");
+                complaints.push(Complaint::Because { span: element.span(), predicate });
+            }
+            Some(date) => dates.push(date),
+        }
+    }
+    if complaints.is_empty() { Ok(Payments::Dates(dates)) } else { Err(complaints) }
+}
+
+/// Service windows, each once.
+pub(super) fn windows(given: &Given<'_>) -> Result<Windows, Vec<Complaint>> {
+    list(given, |text| text.parse().ok(), Repetition::Mistake).map(Windows::new)
+}
+
+/// `warning` or `alarm`.
+pub(super) fn severity(given: &Given<'_>) -> Result<Severity, Vec<Complaint>> {
+    text(given, |text| [Severity::Warning, Severity::Alarm].into_iter().find(|severity| severity.name() == text))
 }
 
 /// At least one host key.

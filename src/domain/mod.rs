@@ -3,6 +3,7 @@
 
 pub mod agreement;
 pub mod amount;
+pub mod calendar;
 pub mod change;
 pub mod envelope;
 pub mod exchange;

@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,17 @@ impl Moment {
         self.in_copenhagen().date()
     }
 
+    /// For people: Danish local time to the minute, `2026-12-01 04:15`.
+    pub fn minute(self) -> String {
+        self.in_copenhagen().strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// The moment at which a clock on the wall in Copenhagen shows this. What it shows twice, on the day when it goes
+    /// back, is the first of them; what it never shows, on the day when it goes forward, is as much later as it jumps.
+    pub fn in_danish_time(local: DateTime) -> Moment {
+        local.to_zoned(copenhagen()).map_or(Moment(Timestamp::MAX), |zoned| zoned.timestamp().into())
+    }
+
     pub fn plus(self, wait: std::time::Duration) -> Moment {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         Moment(self.0.saturating_add(wait).unwrap_or(Timestamp::MAX))
@@ -46,9 +58,12 @@ impl Moment {
     }
 }
 
-/// Europe/Copenhagen from the database that is compiled in.
+/// Europe/Copenhagen from the database that is compiled in, whatever the machine has or the environment says.
+static COPENHAGEN: LazyLock<TimeZone> =
+    LazyLock::new(|| TimeZoneDatabase::bundled().get("Europe/Copenhagen").unwrap_or(TimeZone::UTC));
+
 fn copenhagen() -> TimeZone {
-    TimeZone::get("Europe/Copenhagen").unwrap_or(TimeZone::UTC)
+    COPENHAGEN.clone()
 }
 
 impl From<Timestamp> for Moment {

@@ -1,10 +1,12 @@
 //! What people ask and are told: the same while the daemon runs and when it does not. Everything here reads the
 //! book, the settings and the disk; nothing is recorded. Start with [`Office`].
 
+mod concerns;
 mod register;
 mod routes;
 mod stories;
 
+pub use concerns::{Seen, SeenEndpoint, Times};
 pub use register::read_register;
 pub use stories::{held, tell_stories};
 
@@ -16,16 +18,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use tokio::time::Instant;
 
 use super::control::Answer;
 use super::places::Places;
-use super::site::{LayoutTrouble, Surroundings, layouts};
-use super::snapshot::{EndpointLine, Halt, Snapshot};
+use super::site::{LayoutTrouble, Surroundings, layouts, patience};
+use super::snapshot::{Concern, EndpointLine, Halt, Snapshot};
 use crate::config::{ExchangeSettings, Settings};
 use crate::domain::exchange::Book;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId, Route};
 use crate::domain::layout::{Layout, NameParts};
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::patience::Patience;
 use crate::domain::query::{QueryOrder, compose_query};
 use crate::durable::{Disk, Found, Kind, list};
 use crate::outbox::{Waiting, may_be_query};
@@ -58,6 +62,8 @@ pub struct Live {
     /// Those that keep files in the outboxes, and why nothing at all is begun, if nothing is.
     pub keeping_claims: Vec<Halt>,
     pub standstill: Option<String>,
+    /// What was found at the last look.
+    pub concerns: Vec<Concern>,
 }
 
 impl Office {
@@ -84,10 +90,20 @@ impl Office {
         }
     }
 
+    /// How long exchanges of this name wait for the other side; None: the settings do not have it.
+    pub fn patience(&self, exchange: &ExchangeName) -> Option<Patience> {
+        let settings = self.settings.exchanges.get(exchange)?;
+        Some(patience(settings, self.settings.endpoints.get(&settings.endpoint)?))
+    }
+
     /// The whole house, as it is now. `live` is None where no daemon runs.
     pub fn snapshot(&self, book: &Book, live: Option<Live>) -> Snapshot {
         let daemon_runs = live.is_some();
-        let live = live.unwrap_or_else(|| self.without_daemon(book));
+        let live = live.unwrap_or_else(|| {
+            let concerns =
+                self.concerns(book, &Seen::default(), &mut Times::at(self.surroundings.now(), Instant::now()));
+            Live { concerns, ..self.without_daemon(book) }
+        });
         let routes = self.settings.exchanges.iter().flat_map(|(name, exchange)| {
             let live = &live;
             exchange.municipalities.iter().map(move |code| self.route_line(book, name, exchange, *code, live))
@@ -105,6 +121,7 @@ impl Office {
             halts: live.halts,
             endpoints: live.endpoints,
             outbox: first_of_each(live.outbox),
+            concerns: live.concerns,
         }
     }
 

@@ -121,6 +121,14 @@ impl<C: Connect> Link<C> {
         }
     }
 
+    /// The same, as what it is.
+    pub fn last_trouble(&self) -> Option<Trouble> {
+        match &*self.line() {
+            Line::Down { trouble, .. } => Some(trouble.clone()),
+            Line::Idle | Line::Up { .. } | Line::Closed => None,
+        }
+    }
+
     fn line(&self) -> MutexGuard<'_, Line<C::Session>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

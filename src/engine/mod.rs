@@ -2,10 +2,12 @@
 //! ([`ledger`]), the links to the far side ([`link`]), the control socket (`serve`). Deciding is the domain's.
 //! Start with [`run`].
 
+pub mod alarm;
 pub mod anchor;
 mod arrivals;
 pub mod backup;
 pub mod carry_out;
+pub mod concern;
 pub mod control;
 pub mod decide;
 pub mod desk;
@@ -105,6 +107,8 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     let reader: serve::OpenReader =
         Arc::new(move || SqliteReader::open(&path).map(|reader| Box::new(reader) as Box<dyn Reading>));
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
+    let bell = alarm::Bell::default();
+    let mut tellers = alarm::start(&office.settings.alarm, &office.places, &office.disk, &surroundings, &bell, &stop);
     match standing {
         Standing::Holds => {
             // What stays behind does no harm here; it is tried again at the next start.
@@ -115,8 +119,9 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
         Standing::Restored(restored) => {
             let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
             ready();
-            restored::stand_by(&office, &book, &restored, requests, &stop).await;
+            restored::stand_by(&office, &book, &restored, requests, &bell, &stop).await;
             let _ = serving.await;
+            while tellers.join_next().await.is_some() {}
             return Ok(());
         }
     }
@@ -167,7 +172,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     let head_task = tokio::spawn(tell_head(ledger.clone(), links_stop.clone()));
     let site = Arc::new(Site { office, ledger, stopping, kinds, endpoints });
     let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
-    let house = House::new(site, book, outboxes, hint, stop.clone());
+    let house = House::new(site, book, outboxes, hint, stop.clone()).with_bell(bell);
     info!("running");
     ready();
     let ended = house.run(requests).await;
@@ -176,6 +181,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     drop(watch);
     let _ = serving.await;
     let _ = stop_task.await;
+    while tellers.join_next().await.is_some() {}
     links_stop.cancel();
     let _ = head_task.await;
     while link_tasks.join_next().await.is_some() {}

@@ -9,6 +9,7 @@
 //! refused/<exchange>/<municipality>/<id>.<name>            refused files, with <…>.why.txt beside
 //! journal.anchor                                           how far the journal is, unless the settings put it elsewhere
 //! sorting/                                                 a long reply while it is sorted, in a file without a name
+//! told-<receiver>.json                                     what each receiver of alarms was told
 //! sluse.lock                                               held by the one writer
 //! ```
 
@@ -30,6 +31,11 @@ impl Places {
 
     pub fn lock(&self) -> PathBuf {
         self.state.join("sluse.lock")
+    }
+
+    /// What a receiver of alarms was told.
+    pub fn told(&self, receiver: &str) -> PathBuf {
+        self.state.join(format!("told-{receiver}.json"))
     }
 
     pub fn spool(&self) -> PathBuf {

@@ -1,16 +1,27 @@
 //! A daemon on a store that was put back from a backup: it answers what people ask and does nothing else. There is no
 //! link, no outbox and no duty here, so nothing can be sent, fetched, handed over or cleared away. Start with [`stand_by`].
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::alarm::{Bell, Look};
 use super::anchor::Restored;
+use super::concern::{Concern, ConcernKind, Severity};
 use super::control::{Answer, Request};
 use super::desk::{Live, Office};
 use super::house::Command;
 use super::snapshot::{ExchangeLine, Snapshot};
 use crate::domain::exchange::Book;
+use crate::domain::moment::Moment;
+
+/// It says so often that it is there.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// Answers until told to stop.
 pub async fn stand_by(
@@ -18,13 +29,20 @@ pub async fn stand_by(
     book: &Book,
     restored: &Restored,
     mut commands: mpsc::Receiver<Command>,
+    bell: &Bell,
     stop: &CancellationToken,
 ) {
     error!(journal = restored.found.seq, anchor = restored.anchor.map(|anchor| anchor.seq), "{restored}");
+    let concerns: Arc<[Concern]> = vec![concern(restored, office.surroundings.now())].into();
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            _ = looks.tick() => {
+                let (at, open) = (Instant::now(), BTreeSet::new());
+                bell.ring(Look { at, is_at_work: false, concerns: concerns.clone(), open });
+            }
             Some(Command { request, answer, .. }) = commands.recv() => {
                 // Nobody waits any more if the person has gone.
                 let _ = answer.send(self::answer(office, book, restored, true, &request));
@@ -44,7 +62,9 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
             for line in snapshot.routes.iter_mut().flat_map(|route| &mut route.open) {
                 wait_for_recovery(line, daemon_runs);
             }
-            Answer::Status(Snapshot { restored: Some(restored.to_string()), ..snapshot })
+            // What the journal says is late or held may have come or been decided since.
+            let concerns = vec![concern(restored, snapshot.at)];
+            Answer::Status(Snapshot { restored: Some(restored.to_string()), concerns, ..snapshot })
         }
         // What the journal holds for a person may have been decided since, and nothing can be decided now.
         Request::Held => Answer::Refused { why: restored.to_string() },
@@ -72,6 +92,15 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
             Ok(()) => Answer::Agreements { count: 0, standing: Vec::new() },
         },
         Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => Answer::Refused { why: restored.to_string() },
+    }
+}
+
+fn concern(restored: &Restored, now: Moment) -> Concern {
+    Concern {
+        what: format!("{}, nothing is sent", restored.finding()),
+        advice: "stop the daemon and call `sluse recover`".to_owned(),
+        command: "recover".to_owned(),
+        ..Concern::new(ConcernKind::Restored, "", Severity::Alarm, restored.anchor.map_or(now, |anchor| anchor.at))
     }
 }
 

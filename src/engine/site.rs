@@ -117,10 +117,6 @@ impl<C: Connect> Kind<C> {
         trigger.to_xml()
     }
 
-    pub fn patience(&self) -> Patience {
-        patience(&self.settings)
-    }
-
     /// The folder of one municipality in the inbox.
     pub fn inbox(&self, municipality: crate::domain::municipality::MunicipalityCode) -> std::path::PathBuf {
         self.settings.inbox.join(municipality.to_string())
@@ -128,8 +124,9 @@ impl<C: Connect> Kind<C> {
 }
 
 /// How long an exchange of these settings waits for the other side.
-pub fn patience(settings: &ExchangeSettings) -> Patience {
-    Patience { receipt_within: settings.receipt_within, reply_within: settings.reply_within }
+pub fn patience(settings: &ExchangeSettings, endpoint: &EndpointSettings) -> Patience {
+    let (receipt_within, reply_within) = (settings.receipt_within, settings.reply_within);
+    Patience { receipt_within, reply_within, windows: endpoint.service_windows.clone() }
 }
 
 /// Why the layouts of an exchange cannot be used.

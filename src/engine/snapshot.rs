@@ -16,6 +16,8 @@ use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::outbox::Waiting;
 
+pub use super::concern::{Concern, ConcernKind, Severity};
+
 /// The whole house at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -42,6 +44,9 @@ pub struct Snapshot {
     /// Stories that begin with an entry which is not understood, and are of none of the routes.
     #[serde(default)]
     pub unread: Vec<HeldItem>,
+    /// What a person should know or see to, the most urgent first, then the oldest.
+    #[serde(default)]
+    pub concerns: Vec<Concern>,
 }
 
 /// Something that is not begun, or not done, until a disk has room or is mended; it goes on by itself.
@@ -83,6 +88,16 @@ pub struct RouteLine {
     pub ended: Vec<ExchangeLine>,
     /// The latest query, if the hub rejected it or it was unfit: nothing was asked, and no newer query followed.
     pub unasked: Option<ExchangeLine>,
+    /// The next query that the calendar expects. None: it expects none, or all that it expects were sent.
+    #[serde(default)]
+    pub expected: Option<ExpectedQuery>,
+}
+
+/// A query that should be sent for a payment, by the calendar of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedQuery {
+    pub payment_date: Date,
+    pub by: Moment,
 }
 
 impl RouteLine {

@@ -173,6 +173,13 @@ journalled with who and why.")]
         #[command(flatten)]
         json: Json,
     },
+    /// Tell whoever the settings name under [alarm], at once and without the daemon
+    ///
+    /// Exit status 1 if one of them is not told.
+    Alarm {
+        #[command(subcommand)]
+        what: Alarm,
+    },
     /// A hub to test against: Serviceplatformen's mailroom, with UDK Debitor answering
     Hub(HubArgs),
     /// See it work: hub, daemon and whole rounds in a folder of their own
@@ -195,6 +202,17 @@ text file of lines `NUMBER HASH TIME`, as the last line that is shown. `sluse re
         anchor: Option<PathBuf>,
         #[command(flatten)]
         json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Alarm {
+    /// Send a test through every receiver, and say who was reached
+    Test,
+    /// Tell that a systemd unit has failed; called by sluse-failed@.service
+    UnitFailed {
+        /// Its name, such as sluse.service
+        unit: String,
     },
 }
 
@@ -379,6 +397,8 @@ mod tests {
             "sluse recover --accept --reason why",
             "sluse audit verify --anchor /mnt/elsewhere/anchor --json",
             "sluse rebuild --json",
+            "sluse alarm test",
+            "sluse alarm unit-failed sluse.service",
             "sluse hub --root /srv/hub --mailroom-only --users KY,AB",
             "sluse demo --municipalities 98 --rounds 1",
         ] {

@@ -3,10 +3,12 @@
 //!
 //! Exit status: 0 fine, 1 found something wrong, 2 usage or configuration.
 
+pub mod alarm;
 pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod cli;
+pub mod concerns;
 pub mod desk;
 pub mod explain;
 pub mod held;
@@ -82,6 +84,14 @@ pub fn answer(cli: Cli) -> ExitCode {
             Ok(text) => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
             Err(mistakes) => exit_with_mistakes(&mistakes),
         },
+        Command::Alarm { what } => match alarm::tell(&what, &cli.config, &environment) {
+            Err(mistakes) => exit_with_mistakes(&mistakes),
+            Ok(told) => {
+                let shown: String = told.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+                let found = if told.is_fine { Found::Fine } else { Found::Wrong };
+                exit(write_out(&mut io::stdout(), &shown).map(|()| found))
+            }
+        },
         Command::Run => match Settings::read(&cli.config, &environment, Depth::Files) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
             Ok(settings) => run::run(settings),
@@ -148,6 +158,7 @@ impl Call<'_, '_> {
             | Command::Recover(_)
             | Command::Hub(_)
             | Command::Demo(_)
+            | Command::Alarm { .. }
             | Command::Audit { .. }
             | Command::Rebuild { .. } => Err(Failure::Usage("this command does not ask the engine".to_owned())),
         }

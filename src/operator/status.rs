@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::concerns;
 use super::held::{self, Called};
 use super::text::{Cell, Look, Table, Tone, count, minute, municipality, paragraph, tone_of};
 use crate::domain::identity::ExchangeName;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::places::short_id;
-use crate::engine::snapshot::{EndpointLine, ExchangeLine, HeldItem, RouteLine, Snapshot};
+use crate::engine::snapshot::{
+    Concern, EndpointLine, ExchangeLine, ExpectedQuery, HeldItem, RouteLine, Severity, Snapshot,
+};
 
 /// Where a municipality stands of which no query was ever taken.
 const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
 
 /// Whether nothing asks for a person: nothing waits for a decision, nothing is overdue, every query was taken, the far
-/// side and the folders can be reached, no disk keeps anything, and the daemon runs.
+/// side and the folders can be reached, no disk keeps anything, there is no alarm, and the daemon runs.
 pub fn is_fine(snapshot: &Snapshot) -> bool {
     let is_route_fine = |route: &RouteLine| {
         route.unasked.is_none() && !route.open.iter().any(|line| line.waits_for_person || line.overdue)
@@ -28,6 +31,7 @@ pub fn is_fine(snapshot: &Snapshot) -> bool {
         && snapshot.unreadable.is_empty()
         && snapshot.unread.is_empty()
         && snapshot.halts.is_empty()
+        && snapshot.concerns.iter().all(|concern| concern.severity < Severity::Alarm)
 }
 
 /// What concerns one municipality; None: the settings do not have it.
@@ -41,6 +45,11 @@ pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
         halt.exchange.as_ref().is_none_or(has_exchange)
             && halt.municipalities.as_ref().is_none_or(|those| those.contains(&code))
     });
+    part.concerns.retain(|concern: &Concern| {
+        let its_endpoint = concern.endpoint.as_ref();
+        concern.municipality.is_none_or(|of| of == code)
+            && its_endpoint.is_none_or(|of| part.endpoints.iter().any(|endpoint| endpoint.name == *of))
+    });
     part.outbox.retain(|waiting| waiting.municipality == Some(code));
     part.unread.clear();
     part.refused.retain(|refused| refused.municipality == code.to_string());
@@ -50,6 +59,7 @@ pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
 /// One line per municipality, then what else a person should see.
 pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
     let mut shown = heading(snapshot, look);
+    shown.push_str(&concerns::show(&snapshot.concerns, look, called));
     let _ = write!(shown, "\n{}", routes(snapshot, look));
     if snapshot.daemon_runs {
         shown.push_str(&endpoints(&snapshot.endpoints, look));
@@ -67,6 +77,7 @@ pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
 pub fn of(code: MunicipalityCode, part: &Snapshot, held: &[HeldItem], look: Look, called: &Called) -> String {
     let mut shown = format!("{}. {}\n", look.paint(Tone::Strong, &municipality(code)), daemon(part, look));
     shown.push_str(&halts(part, look));
+    shown.push_str(&concerns::show(&part.concerns, look, called));
     for route in &part.routes {
         let _ = write!(shown, "\n{}", route_in_full(route, look, called));
     }
@@ -164,10 +175,16 @@ fn routes(snapshot: &Snapshot, look: Look) -> String {
 fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
     let name = format!("{} {}", route.municipality, route.name);
     let Some(foremost) = route.foremost() else {
-        let next = if is_restored { "nothing is taken until the store is recovered" } else { NO_QUERY.1 };
-        return [name.into(), NO_QUERY.0.into(), "".into(), "".into(), next.into()];
+        let (deadline, next) = match route.expected.filter(|_| !is_restored) {
+            _ if is_restored => (String::new(), "nothing is taken until the store is recovered".to_owned()),
+            Some(expected) => (minute(expected.by), asked_for(expected)),
+            None => (String::new(), NO_QUERY.1.to_owned()),
+        };
+        return [name.into(), NO_QUERY.0.into(), "".into(), deadline.into(), next.into()];
     };
-    let mut next = foremost.next.clone();
+    // What is at its end waits for nothing but the next query.
+    let expected = route.expected.filter(|_| route.open.is_empty() && route.unasked.is_none() && !is_restored);
+    let mut next = expected.map_or(foremost.next.clone(), asked_for);
     if foremost.overdue {
         next = format!("OVERDUE: {next}; ask the far side why not");
     }
@@ -181,7 +198,7 @@ fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
         let _ = write!(next, "; the latest query ({}) is {}, and asked nothing", short_id(unasked.id), unasked.state);
     }
     let tone = if foremost.overdue { Tone::Bad } else { Tone::Plain };
-    let deadline = foremost.deadline.map(minute).unwrap_or_default();
+    let deadline = foremost.deadline.or(expected.map(|expected| expected.by)).map(minute).unwrap_or_default();
     [
         name.into(),
         Cell::toned(tone_of(&foremost.state), &foremost.state),
@@ -189,6 +206,11 @@ fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
         Cell::toned(tone, &deadline),
         Cell::toned(tone, &next),
     ]
+}
+
+/// What the calendar waits for.
+fn asked_for(expected: ExpectedQuery) -> String {
+    format!("a query for payment date {} is put into the outbox", expected.payment_date)
 }
 
 /// The open stories that are not shown themselves, such as `1 waits for a person, 2 are on their way`.
@@ -210,7 +232,13 @@ fn besides(others: &[ExchangeLine]) -> Option<String> {
 fn route_in_full(route: &RouteLine, look: Look, called: &Called) -> String {
     let mut shown = labelled("exchange", route.exchange.as_str());
     if route.foremost().is_none() {
-        return shown + &labelled("state", NO_QUERY.0) + &labelled("next", NO_QUERY.1);
+        shown += &labelled("state", NO_QUERY.0);
+        return match route.expected {
+            Some(expected) => {
+                shown + &labelled("next", &asked_for(expected)) + &labelled("deadline", &minute(expected.by))
+            }
+            None => shown + &labelled("next", NO_QUERY.1),
+        };
     }
     for (i, line) in route.open.iter().enumerate() {
         if i > 0 {

@@ -250,6 +250,7 @@ fn line(code: &str, open: Vec<ExchangeLine>, ended: Vec<ExchangeLine>) -> RouteL
         open,
         ended,
         unasked: None,
+        expected: None,
     }
 }
 
@@ -292,6 +293,7 @@ fn fine() -> Snapshot {
         refused_folder: "/var/lib/sluse/refused".into(),
         unreadable: vec![],
         unread: vec![],
+        concerns: vec![],
     }
 }
 

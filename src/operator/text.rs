@@ -166,7 +166,7 @@ pub fn printable(text: &str) -> String {
 
 /// `2026-12-01 04:15`, Danish local time.
 pub fn minute(moment: Moment) -> String {
-    moment.in_copenhagen().strftime("%Y-%m-%d %H:%M").to_string()
+    moment.minute()
 }
 
 /// `2026-12-01 04:15:09`, Danish local time.

@@ -58,6 +58,8 @@ pub struct Side {
 pub struct Ground {
     // Before the folder, so that nothing writes there any more when it is removed.
     pub sides: Vec<Side>,
+    /// More of the settings, behind everything else.
+    pub sections: String,
     folder: TempDir,
     deliveries: Cell<u32>,
     /// Every file that was put into an outbox, by name.
@@ -82,7 +84,13 @@ impl Ground {
     /// A ground with one far side, for these municipalities.
     pub fn lay(municipalities: &[&str], plan: FarPlan) -> Ground {
         let folder = TempDir::with_prefix("sluse-ground-").expect("a temporary directory can be made");
-        let mut ground = Ground { sides: Vec::new(), folder, deliveries: Cell::new(0), delivered: RefCell::default() };
+        let mut ground = Ground {
+            sides: Vec::new(),
+            sections: String::new(),
+            folder,
+            deliveries: Cell::new(0),
+            delivered: RefCell::default(),
+        };
         for name in ["state", "run"] {
             make_folder(&ground.path(name));
         }
@@ -182,7 +190,8 @@ impl Ground {
         Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
     }
 
-    fn write_settings(&self) -> PathBuf {
+    /// Writes the settings as they are now, and returns where.
+    pub fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
         config
@@ -221,6 +230,7 @@ user = "{user}"
 identity = "{key}"
 host_keys = {pins:?}
 poll = "{poll}"
+service_windows = []
 {endpoint_lines}
 
 [exchange.sf2530-{number}]
@@ -241,7 +251,7 @@ municipalities = [{codes}]
                 exchange_lines = side.exchange_lines.join("\n"),
             );
         }
-        text
+        text + "\n" + &self.sections
     }
 
     // The benefit system.

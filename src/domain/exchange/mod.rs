@@ -21,7 +21,7 @@ use super::change::ChangeSummary;
 use super::envelope::ReceiptError;
 use super::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
 use super::moment::Moment;
-use super::patience::{Expectation, Patience};
+use super::patience::{Awaited, Expectation, Patience};
 use fact::{Accepted, Arrival, Decision, TriggerWay, UnfitQuery};
 use hold::HoldReason;
 
@@ -346,6 +346,11 @@ impl Exchange {
         self.query().is_some() && (self.is_confirmed() || !self.is_refused())
     }
 
+    /// Whether this query counts and its trigger was made, as far as anybody can know.
+    pub fn was_sent(&self) -> bool {
+        self.is_live_query() && (self.submitted_at.is_some() || !self.arrivals.is_empty())
+    }
+
     /// Whether the hub has said that it has the query.
     fn is_confirmed(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.is_success)
@@ -456,11 +461,9 @@ impl Exchange {
     pub fn expectation(&self, patience: &Patience) -> Option<Expectation> {
         let at = self.submitted_at?;
         match self.state {
-            State::Submitted if self.arrivals.is_empty() => {
-                Some(Expectation::Receipt { by: at.plus(patience.receipt_within) })
-            }
+            State::Submitted if self.arrivals.is_empty() => Some(patience.expects(Awaited::Receipt, at)),
             // A reply that was refused says as well as a receipt that the hub has the query.
-            State::Submitted | State::Receipted => Some(Expectation::Reply { by: at.plus(patience.reply_within) }),
+            State::Submitted | State::Receipted => Some(patience.expects(Awaited::Reply, at)),
             _ => None,
         }
     }

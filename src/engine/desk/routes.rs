@@ -10,7 +10,6 @@ use crate::domain::identity::{ExchangeName, Route};
 use crate::domain::municipality::MunicipalityCode;
 use crate::durable::list;
 use crate::engine::places::short_id;
-use crate::engine::site::patience;
 use crate::engine::snapshot::{
     ExchangeLine, HeldItem, NOTHING_BY_ITSELF, RefusedFile, RouteLine, UnreadableFolder, shown_state,
 };
@@ -44,13 +43,13 @@ impl Office {
             name: municipality.name().to_owned(),
             ended: ended.map(line).collect(),
             unasked: latest_query.filter(|exchange| came_to_nothing(exchange)).map(line),
+            expected: self.expected_query(book, &route),
             open,
         }
     }
 
     pub(super) fn line(&self, book: &Book, exchange: &Exchange, trouble: Option<String>) -> ExchangeLine {
-        let settings = self.settings.exchanges.get(&exchange.route.exchange);
-        let expectation = settings.and_then(|settings| exchange.expectation(&patience(settings)));
+        let expectation = self.patience(&exchange.route.exchange).and_then(|patience| exchange.expectation(&patience));
         let is_broken = book.broken(exchange.id).is_some();
         ExchangeLine {
             id: exchange.id,
@@ -147,7 +146,7 @@ impl Office {
 }
 
 /// Whether this query, or file, asked UDK nothing: nobody decided so, and somebody must send another.
-fn came_to_nothing(exchange: &Exchange) -> bool {
+pub(super) fn came_to_nothing(exchange: &Exchange) -> bool {
     match &exchange.origin {
         Origin::Unfit(_) => true,
         Origin::Query(_) => matches!(exchange.state, State::Rejecting { .. } | State::Rejected { .. }),

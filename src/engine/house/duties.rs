@@ -10,7 +10,7 @@ use super::{Done, House, Key, Rest};
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Duty, Exchange, Fact, State};
 use crate::domain::identity::FileId;
-use crate::domain::patience::{Expectation, backoff};
+use crate::domain::patience::backoff;
 use crate::engine::carry_out::hand_over::is_staged;
 use crate::engine::carry_out::{CarriedOut, Known, Setback, carry_out};
 use crate::engine::link::Link;
@@ -28,8 +28,8 @@ const DUTIES_MAX: usize = 512;
 /// So often a trigger is intended before a person is asked.
 const ATTEMPTS_MAX: u32 = 10;
 
-/// So many setbacks in a row without a step forward are told as an error: a person should look.
-const SETBACKS_TILL_ERROR: u32 = 8;
+/// So many setbacks in a row without a step forward are an alarm: a person should look.
+pub(super) const SETBACKS_TILL_ALARM: u32 = 8;
 
 /// What speaks against beginning a duty now.
 enum Hindrance<C: Connect> {
@@ -229,33 +229,12 @@ impl<C: Connect> House<C> {
         let (municipality, state) = (exchange.route.municipality, exchange.state.name());
         if is_told_by_link {
             debug!(exchange = %short_id(id), %municipality, state, trouble = %said, "waits for the far side");
-        } else if rest.setbacks == SETBACKS_TILL_ERROR {
+        } else if rest.setbacks == SETBACKS_TILL_ALARM {
             error!(exchange = %short_id(id), %municipality, state, trouble = %said, "no step forward, a person should look");
         } else if rest.said != said {
             warn!(exchange = %short_id(id), %municipality, state, trouble = %said, "step not done yet, trying again");
         }
         rest.said = said;
-    }
-
-    /// Says once of each exchange that the other side is late.
-    pub(super) fn tell_overdue(&mut self) {
-        let now = self.site.surroundings.now();
-        for exchange in self.book.open() {
-            let Some(kind) = self.site.kinds.get(&exchange.route.exchange) else { continue };
-            let overdue = exchange.expectation(&kind.patience()).filter(|expected| expected.is_overdue(now));
-            if let Some(expected) = overdue
-                && self.told_overdue.insert((exchange.id, exchange.state.name()))
-            {
-                let waits_for = match expected {
-                    Expectation::Receipt { .. } => "receipt",
-                    Expectation::Reply { .. } => "reply",
-                };
-                error!(
-                    exchange = %short_id(exchange.id), municipality = %exchange.route.municipality, waits_for,
-                    by = %expected.by(), "overdue: ask the far side, see `sluse explain`"
-                );
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod duties;
 mod far_side;
 mod halts;
 mod inflow;
+mod lookout;
 mod people;
 mod retries;
 mod standstill;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use super::alarm::Bell;
 use super::arrivals::clear::Removed;
 use super::arrivals::fetch::FetchedReply;
 use super::arrivals::{Candidate, Found, Passed};
@@ -47,6 +49,7 @@ use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
+use lookout::Lookout;
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
@@ -221,8 +224,7 @@ pub struct House<C: Connect> {
     retries: VecDeque<Batch>,
     /// What was brought for the retry at work.
     brought: Option<Result<Query, String>>,
-    /// Whose silence was told, and in which state.
-    told_overdue: HashSet<(FileId, &'static str)>,
+    lookout: Lookout,
 }
 
 impl<C: Connect> House<C> {
@@ -268,8 +270,14 @@ impl<C: Connect> House<C> {
             outcomes: Vec::new(),
             retries: VecDeque::new(),
             brought: None,
-            told_overdue: HashSet::new(),
+            lookout: Lookout::new(Bell::default()),
         }
+    }
+
+    /// The same, with somebody who listens to what it finds.
+    pub fn with_bell(mut self, bell: Bell) -> House<C> {
+        self.lookout = Lookout::new(bell);
+        self
     }
 
     /// Runs until told to stop. Errors: the store is not what this loop knows it to be, or has no thread any more. One
@@ -286,9 +294,11 @@ impl<C: Connect> House<C> {
                 () = self.stop.cancelled() => break,
                 Some(command) = commands.recv() => self.take_command(command).await?,
                 () = tokio::time::sleep_until(wake) => {
+                    if self.lookout.is_due() {
+                        self.look_out();
+                    }
                     if self.scan_due() <= Instant::now() {
                         self.start_scan();
-                        self.tell_overdue();
                     }
                 }
                 () = self.hint.notified() => self.next_scan = self.next_scan.min(Instant::now()),
@@ -351,7 +361,7 @@ impl<C: Connect> House<C> {
         };
         // A scan at work is waited for by its end.
         let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.scan_due() };
-        soonest.map_or(scan, |soonest| soonest.min(scan))
+        soonest.map_or(scan, |soonest| soonest.min(scan)).min(self.lookout.next)
     }
 
     // Facts.

@@ -22,7 +22,10 @@ impl<C: Connect> House<C> {
     pub(super) async fn take_command(&mut self, command: Command) -> Result<(), StoreTrouble> {
         let Command { request, who, answer } = command;
         let said = match request {
-            Request::Status => Answer::Status(self.site.snapshot(&self.book, Some(self.live()))),
+            Request::Status => {
+                self.look_out();
+                Answer::Status(self.site.snapshot(&self.book, Some(self.live())))
+            }
             Request::Held => desk::held(&self.book),
             Request::Decide(ask) => {
                 if self.is_at_work_for(&ask) {
@@ -91,6 +94,7 @@ impl<C: Connect> House<C> {
             halts: self.halts(),
             keeping_claims: self.keeping_claims(),
             standstill: self.standstill.as_ref().map(|standstill| standstill.halt().what),
+            concerns: self.lookout.concerns.to_vec(),
         }
     }
 

@@ -1,0 +1,235 @@
+//! Who is told: a command, a webhook, a heartbeat. Each has a task of its own beside the loop, so a receiver that fails or
+//! hangs holds up nothing and no other receiver. What each was told is decided in [`roster`] and kept in a small file of its
+//! own in the state folder, not in the journal: an alarm must get out when the store cannot be written, and a repeated
+//! notice is no fact of an exchange. Start with [`Bell`] and [`start`].
+
+mod heartbeat;
+pub mod notice;
+pub mod roster;
+pub mod send;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::concern::{Concern, ConcernKind, Severity};
+use super::places::Places;
+use super::site::Surroundings;
+use crate::config::AlarmSettings;
+use crate::domain::moment::Moment;
+use crate::durable::{Disk, read_bounded};
+use notice::Notice;
+use roster::{Roster, Rules};
+use send::{Receiver, host_name, receivers};
+
+/// An engine that has not looked for so long does not turn any more; the longest step of the loop is far shorter.
+pub const STALLED_AFTER: Duration = Duration::from_secs(120);
+
+/// Between two looks at what is due: repetitions, all-clears, a stalled engine.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A receiver that failed is tried again after this, then after twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// And no later than this after it is whole again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What is longer is no file of ours.
+const TOLD_BYTES_MAX: u64 = 16 << 20;
+
+/// What the engine found at one look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    pub at: Instant,
+    /// Whether it does what it is for: it can write its journal.
+    pub is_at_work: bool,
+    pub concerns: Arc<[Concern]>,
+    /// Ids of concerns of which it cannot know yet whether they are over.
+    pub open: BTreeSet<String>,
+}
+
+/// By which the engine says what it found; whoever listens gets the last word only. Without a listener it is silent.
+pub struct Bell {
+    looks: watch::Sender<Look>,
+    silent: Silent,
+}
+
+impl Default for Bell {
+    fn default() -> Bell {
+        let first = Look { at: Instant::now(), is_at_work: false, concerns: Arc::default(), open: BTreeSet::new() };
+        Bell { looks: watch::Sender::new(first), silent: Silent::default() }
+    }
+}
+
+impl Bell {
+    pub fn ring(&self, look: Look) {
+        self.looks.send_replace(look);
+    }
+
+    /// What it says from now on.
+    pub fn listen(&self) -> watch::Receiver<Look> {
+        self.looks.subscribe()
+    }
+
+    /// Receivers that are not reached, and why.
+    pub fn silent(&self) -> Vec<(String, String)> {
+        let silent = self.silent.0.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.iter().map(|(receiver, why)| ((*receiver).to_owned(), why.clone())).collect()
+    }
+}
+
+/// Why receivers are not reached just now.
+#[derive(Clone, Default)]
+struct Silent(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Silent {
+    /// Keeps it, and says so in the log where it is news.
+    fn note(&self, receiver: &'static str, sent: &Result<(), String>) {
+        let mut silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(()) if silent.remove(receiver).is_some() => info!(receiver, "alarms get through again"),
+            Ok(()) => {}
+            Err(why) => {
+                if silent.insert(receiver, why.clone()).as_ref() != Some(why) {
+                    warn!(receiver, %why, "alarms do not get through, tried again and again");
+                }
+            }
+        }
+    }
+}
+
+/// Begins to tell whoever the settings name. The tasks end when `stop` is cancelled.
+pub fn start(
+    settings: &AlarmSettings,
+    places: &Places,
+    disk: &Arc<dyn Disk>,
+    surroundings: &Surroundings,
+    bell: &Bell,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for receiver in receivers(settings) {
+        let teller = Teller {
+            path: places.told(receiver.name()),
+            receiver,
+            rules: Rules { least: settings.least, repeat: settings.repeat, over_after: settings.over_after },
+            disk: disk.clone(),
+            surroundings: surroundings.clone(),
+            silent: bell.silent.clone(),
+            host: host_name(),
+        };
+        tasks.spawn(teller.work(bell.listen(), stop.clone()));
+    }
+    if let Some(heartbeat) = &settings.heartbeat {
+        let (looks, silent) = (bell.listen(), bell.silent.clone());
+        tasks.spawn(heartbeat::beat(heartbeat.clone(), looks, silent, stop.clone()));
+    }
+    tasks
+}
+
+/// What one receiver was told, as its file says. One that cannot be read is none: everything is told again.
+pub fn read_told(disk: &dyn Disk, path: &std::path::Path, target: &str) -> Roster {
+    match read_bounded(disk, path, TOLD_BYTES_MAX) {
+        Ok(bytes) => Roster::read(&bytes, target).unwrap_or_else(|why| {
+            warn!(path = %path.display(), %why, "what was told cannot be read, everything is told again");
+            Roster::new(target)
+        }),
+        Err(e) => {
+            if e.kind() != std::io::ErrorKind::NotFound {
+                warn!(path = %path.display(), why = %e, "what was told cannot be read, everything is told again");
+            }
+            Roster::new(target)
+        }
+    }
+}
+
+/// The one who tells one receiver.
+struct Teller {
+    receiver: Receiver,
+    path: PathBuf,
+    rules: Rules,
+    disk: Arc<dyn Disk>,
+    surroundings: Surroundings,
+    silent: Silent,
+    host: String,
+}
+
+impl Teller {
+    async fn work(self, mut looks: watch::Receiver<Look>, stop: CancellationToken) {
+        let (disk, path, target) = (self.disk.clone(), self.path.clone(), self.receiver.mark());
+        let read = tokio::task::spawn_blocking(move || read_told(disk.as_ref(), &path, &target));
+        let Ok(mut roster) = read.await else { return };
+        let (mut failures, mut not_before) = (0_u32, Instant::now());
+        loop {
+            let look = looks.borrow_and_update().clone();
+            let (now, steady) = (self.surroundings.now(), Instant::now());
+            let concerns = self.concerns(&look, now, steady);
+            let due = roster.next(&self.rules, &concerns, &look.open, now, steady);
+            if let Some((event, told)) = due.filter(|_| not_before <= steady) {
+                let notice = Notice { event, at: now, host: self.host.clone(), concerns: told };
+                let sent = tokio::select! {
+                    () = stop.cancelled() => break,
+                    sent = self.receiver.send(&notice) => sent,
+                };
+                self.silent.note(self.receiver.name(), &sent);
+                match sent {
+                    Ok(()) => {
+                        failures = 0;
+                        info!(
+                            receiver = self.receiver.name(),
+                            event = event.name(),
+                            count = notice.concerns.len(),
+                            "told"
+                        );
+                        roster.note(&notice);
+                        self.keep(&roster).await;
+                    }
+                    Err(_) => {
+                        not_before = Instant::now() + FIRST_WAIT.saturating_mul(1 << failures.min(6)).min(LONGEST_WAIT);
+                        failures = failures.saturating_add(1);
+                    }
+                }
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                // Whoever looks has ended; so does this, when it is told to.
+                changed = looks.changed() => if changed.is_err() { stop.cancelled().await },
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// What is so now, with what the engine cannot say itself, and without what this receiver cannot be told.
+    fn concerns(&self, look: &Look, now: Moment, steady: Instant) -> Vec<Concern> {
+        let own = format!("{}:{}", ConcernKind::Receiver.name(), self.receiver.name());
+        let mut concerns: Vec<Concern> = look.concerns.iter().filter(|concern| concern.id != own).cloned().collect();
+        let silent_for = steady - look.at;
+        if silent_for > STALLED_AFTER {
+            let since = Moment::from_micros(now.as_micros().saturating_sub(silent_for.as_micros() as i64));
+            concerns.push(Concern {
+                what: format!("the engine has not turned since {}, nothing happens", since.minute()),
+                advice: "look into the log; if nothing moves, start the service anew: everything can be resumed"
+                    .to_owned(),
+                ..Concern::new(ConcernKind::Stalled, "", Severity::Alarm, since)
+            });
+        }
+        concerns
+    }
+
+    /// What cannot be kept, as on a full disk, is told again after the next start.
+    async fn keep(&self, roster: &Roster) {
+        let (disk, path, bytes) = (self.disk.clone(), self.path.clone(), roster.to_bytes());
+        let kept = tokio::task::spawn_blocking(move || disk.replace(&path, &bytes)).await;
+        if let Ok(Err(e)) = kept {
+            warn!(path = %self.path.display(), why = %e, "what was told cannot be kept, after a new start it is told again");
+        }
+    }
+}

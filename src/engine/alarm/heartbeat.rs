@@ -1,0 +1,72 @@
+//! The heartbeat: something outside is asked for again and again while the engine turns and can write its journal, and not
+//! otherwise. Whoever misses it knows that nobody else can tell.
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::send::{self, Receiver};
+use super::{Look, STALLED_AFTER, Silent};
+use crate::config::HeartbeatSettings;
+
+/// Its name where it does not get through.
+const NAME: &str = "heartbeat";
+
+pub(super) async fn beat(
+    settings: HeartbeatSettings,
+    mut looks: watch::Receiver<Look>,
+    silent: Silent,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        _ = looks.changed() => {}
+    }
+    let hearts: Vec<Receiver> = send::hearts(&settings);
+    let mut ticks = tokio::time::interval(settings.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        if !is_beating(&looks.borrow(), Instant::now()) {
+            continue;
+        }
+        let mut sent = Ok(());
+        for heart in &hearts {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                beaten = heart.ask() => sent = sent.and(beaten),
+            }
+        }
+        silent.note(NAME, &sent);
+    }
+}
+
+/// Whether the engine turns and does what it is for.
+fn is_beating(look: &Look, now: Instant) -> bool {
+    look.is_at_work && now - look.at <= STALLED_AFTER
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_engine_that_does_not_turn_or_cannot_write_its_journal_has_no_heartbeat() {
+        let now = Instant::now() + 2 * STALLED_AFTER;
+        let look = |age: Duration, is_at_work| Look {
+            at: now - age,
+            is_at_work,
+            concerns: Default::default(),
+            open: Default::default(),
+        };
+
+        assert!(is_beating(&look(Duration::from_secs(20), true), now));
+        assert!(!is_beating(&look(Duration::from_secs(20), false), now));
+        assert!(!is_beating(&look(STALLED_AFTER + Duration::from_secs(1), true), now));
+    }
+}

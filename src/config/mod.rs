@@ -29,7 +29,7 @@ use files::Looked;
 use mistake::Findings;
 
 pub use mistake::{Mistake, Mistakes, Note, Place, Spot};
-pub use value::{BadValue, Fingerprint, TriggerWay};
+pub use value::{BadValue, Fingerprint, Listen, TriggerWay};
 
 /// A settings file is some kilobytes; what is longer is some other file. Bytes.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -43,6 +43,8 @@ pub struct Settings {
     pub endpoints: BTreeMap<EndpointName, EndpointSettings>,
     /// At least one. The endpoint of each is in `endpoints`.
     pub exchanges: BTreeMap<ExchangeName, ExchangeSettings>,
+    /// None: there is no status page.
+    pub page: Option<PageSettings>,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
 }
@@ -112,6 +114,14 @@ pub struct ExchangeSettings {
     pub amount_guard: Percent,
     /// Program by absolute path, then arguments; empty: none.
     pub hand_over_command: Vec<String>,
+}
+
+/// The status page and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageSettings {
+    pub listen: Listen,
+    /// The file whose first line a caller must know. Never None where other machines reach it.
+    pub token: Option<PathBuf>,
 }
 
 /// How far settings are checked.

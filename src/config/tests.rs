@@ -92,7 +92,7 @@ hand_over_command = ["notify-send"]
             r#"5:9 `state` is "~/sluse", expected an absolute path (in [folders])"#,
             r#"6:7 `run` is 7, expected an absolute path of at most 94 bytes (in [folders])"#,
             r#"7:1 unknown key `extra`, expected one of state, run (in [folders])"#,
-            r#"9:2 unknown section `calender`, expected one of [store], [folders], [endpoint.NAME], [exchange.NAME]"#,
+            r#"9:2 unknown section `calender`, expected one of [store], [folders], [endpoint.NAME], [exchange.NAME], [page]"#,
             r#"12:1 missing key `identity`, expected an absolute path, or "credential:" and a name (in [endpoint.serviceplatformen])"#,
             r#"14:8 `port` is 70000, expected a number from 1 to 65535 (in [endpoint.serviceplatformen])"#,
             r#"15:8 `user` is "KY SIMPELSFTP", expected an SFTP user (A-Z, a-z, 0-9, _, - and .) (in [endpoint.serviceplatformen])"#,
@@ -173,6 +173,7 @@ fn two_exchanges_never_share_a_folder() {
 fn two_exchanges_of_one_endpoint_never_share_a_municipality() {
     let shipped = shipped::file();
     let (before, exchange) = shipped.split_once("[exchange.sf2530]").unwrap();
+    let exchange = exchange.split("\n[").next().unwrap();
     // The names are against the order of the file: the later one is told.
     let three = |first: &str, second: &str, third: &str, thirds_endpoint: &str| {
         let one = |name: &str, municipalities: &str, endpoint: &str| {
@@ -387,6 +388,26 @@ fn the_bounds_that_a_time_is_documented_with_are_the_ones_that_hold() {
         // `unfit_after` is longer than `settle`, which has its default of 10 s here.
         assert!(!unfit(most) && (key.name == "unfit_after" || !unfit(least)), "{}", key.name);
     }
+}
+
+#[test]
+fn a_page_that_other_machines_reach_needs_a_token_and_without_a_place_to_listen_there_is_none() {
+    let page = |lines: &str| format!("{}\n[page]\n{lines}\n", shipped::file().replace("\n[page]\n", "\n"));
+    let read = |lines: &str| parse(&page(lines)).unwrap().page;
+
+    assert_eq!(read(""), None);
+    assert_eq!(parse(&shipped::file().replace("\n[page]\n", "\n")).unwrap().page, None);
+    let listen = |text: &str| text.parse::<Listen>().unwrap();
+    let local = PageSettings { listen: listen("127.0.0.1:8530"), token: None };
+    assert_eq!(read("listen = \"127.0.0.1:8530\""), Some(local));
+    let token = PathBuf::from("/run/credentials/sluse.service/page-token");
+    let open = PageSettings { listen: listen("192.0.2.7:8530"), token: Some(token) };
+    assert_eq!(read("listen = \"192.0.2.7:8530\"\ntoken = \"credential:page-token\""), Some(open));
+    let told = told(&page("listen = \"0.0.0.0:8530\""));
+    assert!(
+        told[0].ends_with("`listen` is an address that other machines reach, expected a `token` beside it (in [page])"),
+        "{told:?}"
+    );
 }
 
 /// The generated documents and where they are kept.

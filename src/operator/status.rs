@@ -12,7 +12,10 @@ use crate::engine::places::short_id;
 use crate::engine::snapshot::{EndpointLine, ExchangeLine, HeldItem, RouteLine, Snapshot};
 
 /// Where a municipality stands of which no query was ever taken.
-const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
+pub const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
+
+/// What comes next there while the store was put back and nobody has looked.
+pub const NOTHING_TAKEN: &str = "nothing is taken until the store is recovered";
 
 /// Whether nothing asks for a person: nothing waits for a decision, nothing is overdue, every query was taken, the far
 /// side and the folders can be reached, no disk keeps anything, and the daemon runs.
@@ -164,7 +167,7 @@ fn routes(snapshot: &Snapshot, look: Look) -> String {
 fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
     let name = format!("{} {}", route.municipality, route.name);
     let Some(foremost) = route.foremost() else {
-        let next = if is_restored { "nothing is taken until the store is recovered" } else { NO_QUERY.1 };
+        let next = if is_restored { NOTHING_TAKEN } else { NO_QUERY.1 };
         return [name.into(), NO_QUERY.0.into(), "".into(), "".into(), next.into()];
     };
     let mut next = foremost.next.clone();

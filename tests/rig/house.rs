@@ -59,6 +59,8 @@ pub struct Ground {
     // Before the folder, so that nothing writes there any more when it is removed.
     pub sides: Vec<Side>,
     folder: TempDir,
+    /// More lines for the settings, behind the others.
+    more_settings: RefCell<String>,
     deliveries: Cell<u32>,
     /// Every file that was put into an outbox, by name.
     delivered: RefCell<Vec<String>>,
@@ -82,7 +84,13 @@ impl Ground {
     /// A ground with one far side, for these municipalities.
     pub fn lay(municipalities: &[&str], plan: FarPlan) -> Ground {
         let folder = TempDir::with_prefix("sluse-ground-").expect("a temporary directory can be made");
-        let mut ground = Ground { sides: Vec::new(), folder, deliveries: Cell::new(0), delivered: RefCell::default() };
+        let mut ground = Ground {
+            sides: Vec::new(),
+            folder,
+            more_settings: RefCell::default(),
+            deliveries: Cell::new(0),
+            delivered: RefCell::default(),
+        };
         for name in ["state", "run"] {
             make_folder(&ground.path(name));
         }
@@ -182,6 +190,12 @@ impl Ground {
         Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
     }
 
+    /// Adds lines to the settings, such as a section of its own; `{run}` is the run folder.
+    pub fn add_settings(&self, lines: &str) {
+        let lines = lines.replace("{run}", &self.path("run").display().to_string());
+        self.more_settings.borrow_mut().push_str(&format!("\n{lines}"));
+    }
+
     fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
@@ -241,7 +255,7 @@ municipalities = [{codes}]
                 exchange_lines = side.exchange_lines.join("\n"),
             );
         }
-        text
+        text + &self.more_settings.borrow()
     }
 
     // The benefit system.

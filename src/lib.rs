@@ -20,7 +20,7 @@
 //! | [`store`] | the truth on disk: journal and register in one database |
 //! | [`pipeline`] | a fetched reply to a committed change |
 //! | [`engine`] | the only place where things happen: the loop, carrying out, commands' requests |
-//! | [`operator`] | what a person sees and says: commands, the daemon as a process |
+//! | [`operator`] | what a person sees and says: commands, the daemon as a process, the status page, metrics |
 //! | [`hub`] | the other side, for demo and tests |
 //! | [`demo`] | hub and daemon and whole rounds in one folder |
 //!

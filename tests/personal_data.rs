@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use rig::leaks::{leaks, plant, said};
-use rig::{Chapter, Daemon, FarPlan, Ground, Row, payment_date, record, until};
+use rig::{At, Chapter, Daemon, FarPlan, Ground, Row, payment_date, record, until};
 use sluse::engine::decide::Verdict;
 
 /// Made up; their days exist.
@@ -61,6 +61,7 @@ fn ground() -> (Ground, Daemon) {
     ground.sides[0].exchange_lines.push("settle = \"1s\"\nunfit_after = \"2s\"".into());
     ground.add_side(&["0461"], FarPlan { faults: vec!["wrong-municipality"], ..FarPlan::default() });
     ground.add_side(&["0147"], FarPlan { faults: vec!["end-all"], ..FarPlan::default() });
+    ground.add_settings("[page]\nlisten = \"unix:{run}/page.sock\"\n");
     let daemon = ground.start_with(&[("SLUSE_LOG", "trace".to_owned())]);
 
     // In the outbox: in names, and in a field that is no person's
@@ -153,6 +154,26 @@ fn kept(ground: &Ground) -> Vec<u8> {
     kept
 }
 
+/// The status page in both languages, with all that is on it; how many pages there were.
+fn look_at_every_page(ground: &Ground, daemon: &mut Daemon) -> u64 {
+    let at = At::served_by(daemon);
+    let ids = ground.book().all().map(|exchange| format!("/exchange/{}", exchange.id)).collect::<Vec<_>>();
+    let names = PEOPLE.map(|digits| format!("/exchange/{digits}"));
+    let municipalities = ["0751", "0101", "0461"].map(|code| format!("/municipality/{code}"));
+    let rest = ["/", "/metrics", "/readyz", "/healthz"].map(str::to_owned);
+    let paths: Vec<_> = ids.into_iter().chain(names).chain(municipalities).chain(rest).collect();
+    let mut looked = 0;
+    for language in ["Accept-Language: da", "Accept-Language: en"] {
+        for path in &paths {
+            // Its answer is searched by the rig
+            at.ask(path, &[language]);
+            looked += 1;
+        }
+    }
+    assert!(at.page("/").contains("waits") || at.page("/").contains("needs a person"));
+    looked
+}
+
 #[test]
 fn no_log_line_command_or_notice_names_a_person() {
     let (ground, mut daemon) = ground();
@@ -194,6 +215,7 @@ fn no_log_line_command_or_notice_names_a_person() {
         asked
     };
     let mut asked = ask_all();
+    asked += look_at_every_page(&ground, &mut daemon);
     for item in ground.held() {
         ground.try_to_decide(&item, Verdict::Refuse);
     }

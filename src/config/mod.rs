@@ -32,7 +32,7 @@ use files::Looked;
 use mistake::Findings;
 
 pub use mistake::{Mistake, Mistakes, Note, Place, Spot};
-pub use value::{BadValue, Fingerprint, TriggerWay, is_address};
+pub use value::{BadValue, Fingerprint, Listen, TriggerWay, is_address};
 
 /// A settings file is some kilobytes; what is longer is some other file. Bytes.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -49,6 +49,8 @@ pub struct Settings {
     /// None: no query is expected at any time.
     pub calendar: Option<CalendarSettings>,
     pub alarm: AlarmSettings,
+    /// None: there is no status page.
+    pub page: Option<PageSettings>,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
 }
@@ -171,6 +173,14 @@ impl std::fmt::Debug for Webhook {
             Webhook::File(path) => write!(f, "File({})", path.display()),
         }
     }
+}
+
+/// The status page and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageSettings {
+    pub listen: Listen,
+    /// The file whose first line a caller must know. Never None where other machines reach it.
+    pub token: Option<PathBuf>,
 }
 
 /// How far settings are checked.

@@ -16,7 +16,7 @@ use super::key::{About, Given, Section, SectionAbout, found, nearest, printable,
 use super::mistake::Findings;
 use super::table as keys;
 use super::value::SecretFile;
-use super::{EndpointSettings, ExchangeSettings, Folders, Settings, StoreSettings};
+use super::{EndpointSettings, ExchangeSettings, Folders, PageSettings, Settings, StoreSettings};
 use crate::domain::identity::{EndpointName, ExchangeName};
 use crate::domain::municipality::MunicipalityCode;
 
@@ -64,6 +64,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let calendar = self.calendar();
         let alarm = self.alarm();
         self.told_apart(endpoints.as_ref());
+        let page = self.page();
         Some(Settings {
             store: store?,
             folders: folders?,
@@ -71,6 +72,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             exchanges: exchanges?,
             calendar: calendar?,
             alarm: alarm?,
+            page: page?,
             notes: Vec::new(),
         })
     }
@@ -249,6 +251,25 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             amount_guard: amount_guard?.into_inner(),
             hand_over_command: hand_over_command?.into_inner(),
         })
+    }
+
+    /// Inside, None: there is to be no page.
+    fn page(&mut self) -> Option<Option<PageSettings>> {
+        let looked = self.looked;
+        if self.root.get(keys::PAGE.name).is_none() {
+            return Some(None);
+        }
+        let mut section = self.single(&keys::PAGE)?;
+        let listen = section.take_optional(&keys::LISTEN);
+        let token = section.take_optional(&keys::TOKEN);
+        if let (Some(Some(listen)), Some(None)) = (&listen, &token)
+            && !listen.get_ref().is_local()
+        {
+            let predicate = "is an address that other machines reach, expected a `token` beside it";
+            section.complain(&keys::LISTEN.about, listen.span(), predicate);
+        }
+        let token = token?.map(|file| looked.secret(&mut section, &keys::TOKEN.about, file));
+        Some(listen?.map(|listen| PageSettings { listen: listen.into_inner(), token }))
     }
 
     /// The names that an exchange may refer to, also of endpoints that have mistakes of their own.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::key::{About, Key, Presence, SectionAbout};
 use super::value::{
-    Fingerprint, SecretFile, TriggerWay, absolute, command, host, host_keys, municipalities, parsed, percent, port,
-    remote_folder, sqlite, text, time, transfer, windows,
+    Fingerprint, Listen, SecretFile, TriggerWay, absolute, command, host, host_keys, municipalities, parsed, percent,
+    port, remote_folder, sqlite, text, time, transfer, windows,
 };
 use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
@@ -23,7 +23,8 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 /// In the order of the shipped file.
-pub(super) static SECTIONS: [&SectionAbout; 6] = [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE, &CALENDAR, &ALARM];
+pub(super) static SECTIONS: [&SectionAbout; 7] =
+    [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE, &CALENDAR, &ALARM, &PAGE];
 
 pub(super) static STORE: SectionAbout = SectionAbout {
     name: "store",
@@ -464,4 +465,41 @@ pub(super) static HAND_OVER_COMMAND: Key<Vec<String>> = Key {
         secret: false,
     },
     read: command,
+};
+
+pub(super) static PAGE: SectionAbout = SectionAbout {
+    name: "page",
+    example_name: None,
+    meaning: "The status page and the metrics: read-only, and without personal data.",
+    keys: &[&LISTEN.about, &TOKEN.about],
+};
+
+pub(super) static LISTEN: Key<Listen> = Key {
+    about: About {
+        name: "listen",
+        meaning: "Where the page and the metrics are served: on a socket that its folder and group sluse protect, or on an \
+                  address. An address that other machines reach needs a token, and best a proxy with TLS before it.",
+        expected: "\"unix:\" and an absolute path of at most 107 bytes, or an IP address and a port",
+        presence: Presence::Optional {
+            example: "\"unix:/run/sluse/page.sock\"",
+            absent: "there is neither page nor metrics",
+        },
+        secret: false,
+    },
+    read: parsed,
+};
+
+pub(super) static TOKEN: Key<SecretFile> = Key {
+    about: About {
+        name: "token",
+        meaning: "The file whose first line callers must know, at least 16 characters: programs send it as a bearer token, \
+                  people give it once. In the same two forms as identity, never the token itself.",
+        expected: "the absolute path of a file that holds it, or \"credential:\" and a name",
+        presence: Presence::Optional {
+            example: "\"credential:page-token\"",
+            absent: "whoever reaches the socket or the address of this machine may look",
+        },
+        secret: true,
+    },
+    read: parsed,
 };

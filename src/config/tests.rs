@@ -458,6 +458,26 @@ fn the_bounds_that_a_time_is_documented_with_are_the_ones_that_hold() {
     }
 }
 
+#[test]
+fn a_page_that_other_machines_reach_needs_a_token_and_without_a_place_to_listen_there_is_none() {
+    let page = |lines: &str| format!("{}\n[page]\n{lines}\n", shipped::file().replace("\n[page]\n", "\n"));
+    let read = |lines: &str| parse(&page(lines)).unwrap().page;
+
+    assert_eq!(read(""), None);
+    assert_eq!(parse(&shipped::file().replace("\n[page]\n", "\n")).unwrap().page, None);
+    let listen = |text: &str| text.parse::<Listen>().unwrap();
+    let local = PageSettings { listen: listen("127.0.0.1:8530"), token: None };
+    assert_eq!(read("listen = \"127.0.0.1:8530\""), Some(local));
+    let token = PathBuf::from("/run/credentials/sluse.service/page-token");
+    let open = PageSettings { listen: listen("192.0.2.7:8530"), token: Some(token) };
+    assert_eq!(read("listen = \"192.0.2.7:8530\"\ntoken = \"credential:page-token\""), Some(open));
+    let told = told(&page("listen = \"0.0.0.0:8530\""));
+    assert!(
+        told[0].ends_with("`listen` is an address that other machines reach, expected a `token` beside it (in [page])"),
+        "{told:?}"
+    );
+}
+
 /// The generated documents and where they are kept.
 #[test]
 fn the_shipped_file_and_the_reference_are_as_the_table_of_settings_makes_them() {

@@ -2,6 +2,7 @@
 //! nobody checks again. Nothing here looks at a file.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -29,6 +30,14 @@ pub enum TriggerWay {
     Rename,
     /// Written under its final name.
     Write,
+}
+
+/// Where something is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Listen {
+    /// A socket in the file system, by its absolute path; its folder and mode say who reaches it.
+    Unix(PathBuf),
+    Tcp(SocketAddr),
 }
 
 /// Where a secret lies: never the secret itself.
@@ -87,6 +96,40 @@ impl FromStr for TriggerWay {
             "rename" => Ok(TriggerWay::Rename),
             "write" => Ok(TriggerWay::Write),
             _ => Err(BadValue),
+        }
+    }
+}
+
+/// A socket's path has at most so many bytes.
+const SOCKET_PATH_MAX: usize = 107;
+
+impl Listen {
+    /// Whether nobody reaches it from another machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Listen::Unix(_) => true,
+            Listen::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let Some(path) = text.strip_prefix("unix:") else {
+            return text.parse().map(Listen::Tcp).map_err(|_| BadValue);
+        };
+        let path = absolute(path).filter(|path| path.file_name().is_some());
+        path.filter(|path| path.as_os_str().len() <= SOCKET_PATH_MAX).map(Listen::Unix).ok_or(BadValue)
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+            Listen::Tcp(address) => address.fmt(f),
         }
     }
 }
@@ -325,6 +368,32 @@ mod tests {
             &format!("{}h", &right[..49]),
         ] {
             assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_place_to_listen_is_a_socket_by_its_path_or_an_address_and_only_the_loopback_is_local() {
+        for (written, is_local) in [
+            ("unix:/run/sluse/page.sock", true),
+            ("127.0.0.1:8530", true),
+            ("[::1]:8530", true),
+            ("[::ffff:127.0.0.1]:8530", true),
+            ("0.0.0.0:8530", false),
+            ("192.0.2.7:8530", false),
+        ] {
+            let listen: Listen = written.parse().unwrap();
+            assert_eq!((listen.to_string().as_str(), listen.is_local()), (written, is_local));
+        }
+        for wrong in [
+            "",
+            "8530",
+            "localhost:8530",
+            "unix:page.sock",
+            "unix:/",
+            "unix:/../x",
+            &format!("unix:/{}", "x".repeat(107)),
+        ] {
+            assert!(wrong.parse::<Listen>().is_err(), "{wrong}");
         }
     }
 

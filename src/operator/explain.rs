@@ -70,7 +70,7 @@ pub fn nothing(what: &str) -> String {
 }
 
 /// The exchange after one more entry; what cannot follow, or is not understood, leaves it as it was.
-fn after(before: Option<Exchange>, story: &Story, entry: &StoryEntry) -> Option<Exchange> {
+pub fn after(before: Option<Exchange>, story: &Story, entry: &StoryEntry) -> Option<Exchange> {
     let Some(fact) = &entry.fact else { return before };
     match before {
         None => Exchange::begin(story.id, entry.at, fact).ok(),

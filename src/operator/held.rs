@@ -126,7 +126,8 @@ fn change(summary: &ChangeSummary) -> String {
     shown
 }
 
-fn advice(item: &HeldItem) -> &'static str {
+/// What the choice is, and what follows from each side of it.
+pub fn advice(item: &HeldItem) -> &'static str {
     match item.choice {
         Choice::ApproveOrRefuse => {
             "Let it pass, or refuse it. The mark makes the decision void if anything has moved on since:"
@@ -149,7 +150,8 @@ fn advice(item: &HeldItem) -> &'static str {
     }
 }
 
-fn commands(item: &HeldItem, called: &Called) -> Vec<String> {
+/// The command lines by which it is decided, the reason left to the person.
+pub fn commands(item: &HeldItem, called: &Called) -> Vec<String> {
     let verbs: &[(&str, &str)] = match item.choice {
         Choice::ApproveOrRefuse => &[("approve", ""), ("refuse", "")],
         Choice::SendOrSettle => &[("approve", ""), ("refuse", ""), ("settle", " --sent")],

@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
+use super::held::Called;
+use super::page;
 use crate::config::Settings;
 use crate::engine::{self, RunTrouble};
 
@@ -37,8 +39,8 @@ pub fn log_to_stderr() {
     };
 }
 
-/// Runs the daemon until a signal. Exit status 1: it could not start, or the store could not be written.
-pub fn run(settings: Settings) -> ExitCode {
+/// Runs the daemon until a signal. `called`: how commands that the page shows reach it. Exit status 1: it could not start, or the store could not be written.
+pub fn run(settings: Settings, called: Called) -> ExitCode {
     log_to_stderr();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -47,7 +49,7 @@ pub fn run(settings: Settings) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(serve(settings));
+    let ended = runtime.block_on(serve(settings, called));
     // Work with a disk that does not answer is not waited for; it is done again from the journal.
     runtime.shutdown_timeout(BLOCKED_GRACE);
     match ended {
@@ -59,9 +61,10 @@ pub fn run(settings: Settings) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), RunTrouble> {
+async fn serve(settings: Settings, called: Called) -> Result<(), RunTrouble> {
     let stop = CancellationToken::new();
     let listening = tokio::spawn(stop_at_signal(stop.clone()));
+    let page = tokio::spawn(page::serve(settings.clone(), called, stop.clone()));
     let version = env!("CARGO_PKG_VERSION");
     info!(version, endpoints = settings.endpoints.len(), exchanges = settings.exchanges.len(), "starting");
     let ended = engine::run(settings, stop.clone(), || {
@@ -72,6 +75,7 @@ async fn serve(settings: Settings) -> Result<(), RunTrouble> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     stop.cancel();
     let _ = listening.await;
+    let _ = page.await;
     ended
 }
 

@@ -15,7 +15,10 @@ use crate::engine::snapshot::{
 };
 
 /// Where a municipality stands of which no query was ever taken.
-const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
+pub const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
+
+/// What comes next there while the store was put back and nobody has looked.
+pub const NOTHING_TAKEN: &str = "nothing is taken until the store is recovered";
 
 /// Whether nothing asks for a person: nothing waits for a decision, nothing is overdue, every query was taken, the far
 /// side and the folders can be reached, no disk keeps anything, there is no alarm, and the daemon runs.
@@ -176,7 +179,7 @@ fn row(route: &RouteLine, is_restored: bool) -> [Cell; 5] {
     let name = format!("{} {}", route.municipality, route.name);
     let Some(foremost) = route.foremost() else {
         let (deadline, next) = match route.expected.filter(|_| !is_restored) {
-            _ if is_restored => (String::new(), "nothing is taken until the store is recovered".to_owned()),
+            _ if is_restored => (String::new(), NOTHING_TAKEN.to_owned()),
             Some(expected) => (minute(expected.by), asked_for(expected)),
             None => (String::new(), NO_QUERY.1.to_owned()),
         };

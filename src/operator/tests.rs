@@ -44,7 +44,7 @@ fn at(text: &str) -> Moment {
     text.parse().unwrap()
 }
 
-fn id(text: &str) -> FileId {
+pub(super) fn id(text: &str) -> FileId {
     text.parse().unwrap()
 }
 
@@ -89,7 +89,7 @@ fn arrival() -> Arrival {
 }
 
 /// Every fact there is, in an order in which they could nearly happen.
-fn every_fact() -> Vec<Fact> {
+pub(super) fn every_fact() -> Vec<Fact> {
     let part = name("3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6.0badcafe.part");
     let transfer: TransferId = TRANSFER.parse().unwrap();
     let hash = ContentHash::of(b"receipt");
@@ -161,7 +161,7 @@ fn every_fact() -> Vec<Fact> {
     ]
 }
 
-fn held_item() -> HeldItem {
+pub(super) fn held_item() -> HeldItem {
     HeldItem {
         id: id(ID),
         route: Some(route("0751")),
@@ -184,7 +184,7 @@ fn held_item() -> HeldItem {
     }
 }
 
-fn held_items() -> Vec<HeldItem> {
+pub(super) fn held_items() -> Vec<HeldItem> {
     let bare = HeldItem { id: id(OTHER), summary: None, reply: None, ..held_item() };
     let date = "2026-12-15".parse().unwrap();
     let other = OtherQuery { id: id(ID), state: "receipted".into(), payment_date: date, is_same_date: false };
@@ -218,7 +218,7 @@ fn held_items() -> Vec<HeldItem> {
     ]
 }
 
-fn story() -> Story {
+pub(super) fn story() -> Story {
     let first = at("2026-12-01T03:15:00Z");
     let entry = |(i, fact): (usize, Option<Fact>)| StoryEntry {
         seq: i as u64 + 100,
@@ -240,7 +240,7 @@ fn story() -> Story {
     }
 }
 
-fn line(code: &str, open: Vec<ExchangeLine>, ended: Vec<ExchangeLine>) -> RouteLine {
+pub(super) fn line(code: &str, open: Vec<ExchangeLine>, ended: Vec<ExchangeLine>) -> RouteLine {
     let route = route(code);
     RouteLine {
         exchange: route.exchange,
@@ -254,7 +254,7 @@ fn line(code: &str, open: Vec<ExchangeLine>, ended: Vec<ExchangeLine>) -> RouteL
     }
 }
 
-fn exchange_line(state: &str, next: &str) -> ExchangeLine {
+pub(super) fn exchange_line(state: &str, next: &str) -> ExchangeLine {
     ExchangeLine {
         id: id(ID),
         begun: at("2026-12-01T03:10:00Z"),
@@ -270,7 +270,7 @@ fn exchange_line(state: &str, next: &str) -> ExchangeLine {
 }
 
 /// Nothing that a person should see to.
-fn fine() -> Snapshot {
+pub(super) fn fine() -> Snapshot {
     Snapshot {
         at: at("2026-12-01T05:00:00Z"),
         daemon_runs: true,
@@ -297,14 +297,14 @@ fn fine() -> Snapshot {
     }
 }
 
-fn restored() -> Restored {
+pub(super) fn restored() -> Restored {
     let anchor: AnchorLine =
         "42 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 2026-12-01T04:31:00Z".parse().unwrap();
     Restored { anchor: Some(anchor), found: Head { seq: 30, hash: ContentHash::of(b"entry 30") } }
 }
 
 /// Everything that a person should see to.
-fn troubled() -> Snapshot {
+pub(super) fn troubled() -> Snapshot {
     let deadline = Some(at("2026-12-01T15:15:00Z"));
     let late = ExchangeLine { deadline, overdue: true, ..exchange_line("receipted", "the reply comes") };
     let held = exchange_line("held", "a person approves or refuses the reply");
@@ -389,7 +389,7 @@ fn standing() -> Standing {
     }
 }
 
-fn called() -> Called {
+pub(super) fn called() -> Called {
     Called::with(None)
 }
 

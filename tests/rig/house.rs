@@ -190,6 +190,12 @@ impl Ground {
         Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
     }
 
+    /// Adds lines to the settings, such as a section of its own; `{run}` is the run folder.
+    pub fn add_settings(&mut self, lines: &str) {
+        let lines = lines.replace("{run}", &self.path("run").display().to_string());
+        self.sections.push_str(&format!("\n{lines}"));
+    }
+
     /// Writes the settings as they are now, and returns where.
     pub fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");

@@ -10,6 +10,7 @@ mod far;
 mod house;
 mod keys;
 pub mod leaks;
+mod onlooker;
 // A release build has no points to pause at.
 #[cfg(debug_assertions)]
 mod pause;
@@ -25,6 +26,7 @@ pub use evidence::{Chapter, Row, record};
 pub use far::{DEBITOR, EndlessServer, Far, FarPlan};
 pub use house::{Asked, Ground, payment_date, sorted_names};
 pub use keys::{KeyFile, KeyFormat, KeyType};
+pub use onlooker::At;
 #[cfg(debug_assertions)]
 pub use pause::{Held, Pause};
 pub use proxy::{Direction, Proxy};

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags, statx};
 
 pub use copy::{
     Copied, Source, Stream, Unsynced, copy_anew, copy_at_most, copy_unsynced, leave_nothing, open_for_later,
@@ -64,8 +64,9 @@ pub trait Disk: Send + Sync + 'static {
     fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()>;
     /// Errors: not there (NotFound), or not a regular file (InvalidInput).
     fn stamp(&self, file: &Path) -> io::Result<Stamp>;
-    /// The number of the file system that a folder is on.
-    fn device(&self, folder: &Path) -> io::Result<u64>;
+    /// The number of the mount that a folder is on: no rename leads from one to another, also where both show the same
+    /// file system.
+    fn mount(&self, folder: &Path) -> io::Result<u64>;
     /// What tells a folder from another one of the same name.
     fn folder_inode(&self, folder: &Path) -> io::Result<u64>;
     /// When a name in a folder last came or went, by the file system's own clock, which nobody can set for it.
@@ -193,8 +194,11 @@ impl Disk for RealDisk {
         }
     }
 
-    fn device(&self, folder: &Path) -> io::Result<u64> {
-        Ok(std::fs::metadata(folder)?.dev())
+    fn mount(&self, folder: &Path) -> io::Result<u64> {
+        let found = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID)?;
+        // A kernel that is too old for it has no such number; there the device has to do.
+        let is_told = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        if is_told { Ok(found.stx_mnt_id) } else { Ok(std::fs::metadata(folder)?.dev()) }
     }
 
     fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
@@ -228,7 +232,7 @@ impl Disk for RealDisk {
     }
 
     fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?)
+        Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -378,7 +382,7 @@ mod tests {
         let (file, link, fifo) = (folder.path().join("f"), folder.path().join("l"), folder.path().join("p"));
         RealDisk.replace(&file, b"x").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
         assert!(RealDisk.open(&link).is_err());
         assert!(RealDisk.stamp(&link).is_err());

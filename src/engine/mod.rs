@@ -218,10 +218,10 @@ fn make_folders(office: &Office) -> Result<(), RunTrouble> {
     }
     for settings in office.settings.exchanges.values() {
         for folder in [&settings.outbox, &settings.inbox] {
-            office.disk.device(folder).map_err(setup("find the folder", folder.display()))?;
+            office.disk.mount(folder).map_err(setup("find the folder", folder.display()))?;
         }
-        let device = |folder: &std::path::Path| office.disk.device(folder).ok();
-        if device(&settings.outbox) != device(&office.places.spool()) {
+        let mount = |folder: &std::path::Path| office.disk.mount(folder).ok();
+        if mount(&settings.outbox) != mount(&office.places.spool()) {
             make(&places::Places::spool_in(&settings.outbox), 0o700)?;
         }
         for municipality in &settings.municipalities {

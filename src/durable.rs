@@ -258,12 +258,15 @@ impl Disk for RealDisk {
         if let Some(above) = folder.parent() {
             self.make_folder(above, 0o700)?;
         }
-        match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        match std::fs::DirBuilder::new().mode(mode & 0o777).create(folder) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             made => made?,
         }
-        // Once more by hand: the process's umask takes bits off the first time.
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        // The set-group-id bit comes from the folder above; the shipped unit forbids to set it. Otherwise once more by
+        // hand: the process's umask may have taken bits off.
+        if std::fs::metadata(folder)?.permissions().mode() & 0o7777 != mode {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        }
         sync_folder_of(folder)
     }
 

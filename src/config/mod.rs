@@ -13,6 +13,7 @@ mod sections;
 pub mod shipped;
 mod table;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +31,7 @@ use mistake::Findings;
 
 pub use mistake::{Mistake, Mistakes, Note, Place, Spot};
 pub use value::{BadValue, Fingerprint, TriggerWay};
+pub use written::{Change, Written};
 
 /// A settings file is some kilobytes; what is longer is some other file. Bytes.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub exchanges: BTreeMap<ExchangeName, ExchangeSettings>,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
+    /// What the file says.
+    pub written: Written,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,10 +173,11 @@ impl Settings {
             };
             findings.broken(span, message);
         }
+        let written = Written::of(document.get_ref());
         let looked = Looked { environment, depth };
         let settings = sections::Document::new(document.get_ref(), &mut findings, looked).settings();
         match (findings.conclude(), settings) {
-            (Ok(notes), Some(settings)) => Ok(Settings { notes, ..settings }),
+            (Ok(notes), Some(settings)) => Ok(Settings { notes, written, ..settings }),
             (Err(mistakes), _) => Err(mistakes),
             // Cannot be: where there are no settings, there is a mistake. Should it be so all the same,
             // the settings are not used.

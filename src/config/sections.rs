@@ -14,7 +14,7 @@ use super::key::{About, Given, Section, SectionAbout, found, nearest, printable,
 use super::mistake::Findings;
 use super::table as keys;
 use super::value::SecretFile;
-use super::{EndpointSettings, ExchangeSettings, Folders, Settings, StoreSettings};
+use super::{EndpointSettings, ExchangeSettings, Folders, Settings, StoreSettings, Written};
 use crate::domain::identity::{EndpointName, ExchangeName};
 use crate::domain::municipality::MunicipalityCode;
 
@@ -66,6 +66,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             endpoints: endpoints?,
             exchanges: exchanges?,
             notes: Vec::new(),
+            written: Written::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::anchor::Restored;
+use super::attendant::{Glance, Look};
 use super::control::{Answer, Request};
 use super::desk::{Live, Office};
 use super::house::Command;
@@ -18,9 +19,11 @@ pub async fn stand_by(
     book: &Book,
     restored: &Restored,
     mut commands: mpsc::Receiver<Command>,
+    mut looks: mpsc::Receiver<Look>,
     stop: &CancellationToken,
 ) {
-    error!(journal = restored.found.seq, anchor = restored.anchor.map(|anchor| anchor.seq), "{restored}");
+    let (journal, anchor) = (restored.found.seq, restored.anchor.map(|anchor| anchor.seq));
+    error!(journal, anchor, finding = restored.finding(), "nothing is sent; stop the daemon and call `sluse recover`");
     loop {
         tokio::select! {
             biased;
@@ -28,6 +31,13 @@ pub async fn stand_by(
             Some(Command { request, answer, .. }) = commands.recv() => {
                 // Nobody waits any more if the person has gone.
                 let _ = answer.send(self::answer(office, book, restored, true, &request));
+            }
+            Some(look) = looks.recv() => {
+                let (exchanges, troubles) = (office.settings.exchanges.values(), vec![restored.to_string()]);
+                let municipalities = exchanges.map(|exchange| exchange.municipalities.len()).sum();
+                // Nobody listens any more when the daemon stops.
+                let glance = Glance { municipalities, under_way: book.open().count(), waiting_for_person: 0, troubles };
+                drop(look.send(glance));
             }
         }
     }

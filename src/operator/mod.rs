@@ -11,6 +11,7 @@ pub mod desk;
 pub mod explain;
 pub mod held;
 pub mod hub_args;
+pub mod journal;
 pub mod progress;
 pub mod rebuild;
 pub mod recover;
@@ -84,7 +85,7 @@ pub fn answer(cli: Cli) -> ExitCode {
         },
         Command::Run => match Settings::read(&cli.config, &environment, Depth::Files) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
-            Ok(settings) => run::run(settings),
+            Ok(settings) => run::run(settings, cli.config),
         },
         command => match Settings::read(&cli.config, &environment, Depth::Values) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),

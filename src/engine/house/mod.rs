@@ -9,6 +9,7 @@ mod far_side;
 mod halts;
 mod inflow;
 mod people;
+mod renew;
 mod retries;
 mod standstill;
 mod takes;
@@ -28,6 +29,7 @@ use tracing::{debug, error, info};
 use super::arrivals::clear::Removed;
 use super::arrivals::fetch::FetchedReply;
 use super::arrivals::{Candidate, Found, Passed};
+use super::attendant::Look;
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::decide::Ask;
@@ -47,6 +49,7 @@ use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
+pub use renew::{Renewal, Renewed};
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
@@ -218,6 +221,11 @@ pub struct House<C: Connect> {
     brought: Option<Result<Query, String>>,
     /// Whose silence was told, and in which state.
     told_overdue: HashSet<(FileId, &'static str)>,
+    /// Who looks whether the loop turns.
+    looks: mpsc::Receiver<Look>,
+    renewals: mpsc::Receiver<Renewal<C>>,
+    /// What was begun before is of former settings.
+    renewed: Instant,
 }
 
 impl<C: Connect> House<C> {
@@ -263,7 +271,15 @@ impl<C: Connect> House<C> {
             retries: VecDeque::new(),
             brought: None,
             told_overdue: HashSet::new(),
+            looks: mpsc::channel(1).1,
+            renewals: mpsc::channel(1).1,
+            renewed: Instant::now(),
         }
+    }
+
+    /// Shows at each turn, to whoever looks, that it turns, and goes over to new settings where they come.
+    pub fn attended(self, looks: mpsc::Receiver<Look>, renewals: mpsc::Receiver<Renewal<C>>) -> House<C> {
+        House { looks, renewals, ..self }
     }
 
     /// Runs until told to stop. Errors: the store is not what this loop knows it to be, or has no thread any more. One
@@ -279,6 +295,9 @@ impl<C: Connect> House<C> {
                 biased;
                 () = self.stop.cancelled() => break,
                 Some(command) = commands.recv() => self.take_command(command).await?,
+                Some(renewal) = self.renewals.recv() => self.take_renewal(renewal),
+                // Nobody listens any more when the daemon stops.
+                Some(look) = self.looks.recv() => drop(look.send(self.glance())),
                 () = tokio::time::sleep_until(wake) => {
                     if self.scan_due() <= Instant::now() {
                         self.start_scan();

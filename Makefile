@@ -2,13 +2,19 @@
 
 SLUSE_SEEDED_SECONDS ?= 28800
 
-.PHONY: demo test evidence bench soak fuzz build lint setup
+.PHONY: demo ground test system evidence bench soak fuzz build deb lint setup
 
 demo:            ## hub, daemon and two whole rounds in a temporary folder
 	cargo run --release --locked --quiet -- demo
 
+ground:          ## a whole local test ground in containers: OpenSSH, mailroom, Sluse; then container/round, container/down
+	container/up
+
 test: setup lint ## everything that is tested without systemd, Docker or a browser
 	tests/whole
+
+system:          ## as root: what needs a booted systemd, Docker, a browser and other tools; installs what is missing
+	tests/system/run
 
 evidence: setup  ## the same tests, and docs/evidence.md made anew from what they tried
 	tests/whole docs/evidence.md
@@ -30,6 +36,9 @@ fuzz:            ## a million inputs made by coverage for everything that reads;
 
 build:           ## the program, as it is installed: target/release/sluse
 	cargo build --release --locked
+
+deb:             ## the Debian package: target/debian/sluse_VERSION_amd64.deb; installs cargo-deb where it is missing
+	debian/build
 
 lint:            ## how the code looks
 	cargo fmt --check

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags, statx};
 
 use new_file::NewFile;
 
@@ -68,8 +68,9 @@ pub trait Disk: Send + Sync + 'static {
     fn walk(&self, folder: &Path, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<()>;
     /// Errors: not there (NotFound), or not a regular file (InvalidInput).
     fn stamp(&self, file: &Path) -> io::Result<Stamp>;
-    /// The number of the file system that a folder is on.
-    fn device(&self, folder: &Path) -> io::Result<u64>;
+    /// The number of the mount that a folder is on: no rename leads from one to another, also where both show the same
+    /// file system.
+    fn mount(&self, folder: &Path) -> io::Result<u64>;
     /// What tells a folder from another one of the same name.
     fn folder_inode(&self, folder: &Path) -> io::Result<u64>;
     /// When a name in a folder last came or went, by the file system's own clock, which nobody can set for it.
@@ -174,8 +175,11 @@ impl Disk for RealDisk {
         }
     }
 
-    fn device(&self, folder: &Path) -> io::Result<u64> {
-        Ok(std::fs::metadata(folder)?.dev())
+    fn mount(&self, folder: &Path) -> io::Result<u64> {
+        let found = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID)?;
+        // A kernel that is too old for it has no such number; there the device has to do.
+        let is_told = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        if is_told { Ok(found.stx_mnt_id) } else { Ok(std::fs::metadata(folder)?.dev()) }
     }
 
     fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
@@ -208,7 +212,7 @@ impl Disk for RealDisk {
     }
 
     fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?)
+        Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -234,12 +238,15 @@ impl Disk for RealDisk {
         if let Some(above) = folder.parent() {
             self.make_folder(above, 0o700)?;
         }
-        match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        match std::fs::DirBuilder::new().mode(mode & 0o777).create(folder) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             made => made?,
         }
-        // Once more by hand: the process's umask takes bits off the first time.
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        // The set-group-id bit comes from the folder above; the shipped unit forbids to set it. Otherwise once more by
+        // hand: the process's umask may have taken bits off.
+        if std::fs::metadata(folder)?.permissions().mode() & 0o7777 != mode {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        }
         sync_folder_of(folder)
     }
 
@@ -362,7 +369,7 @@ mod tests {
         let (file, link, fifo) = (folder.path().join("f"), folder.path().join("l"), folder.path().join("p"));
         RealDisk.replace(&file, b"x").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
         assert!(RealDisk.open(&link).is_err());
         assert!(RealDisk.stamp(&link).is_err());

@@ -302,6 +302,21 @@ fn a_full_outbox_of_its_own_holds_nothing_up() {
     assert_eq!(sorted_names(&ground.path("side-0/outbox/.spool")), Vec::<String>::new());
 }
 
+/// As two volumes of one container engine are.
+#[test]
+fn an_outbox_that_is_another_mount_of_the_same_file_system_has_a_spool_of_its_own() {
+    let ground = Ground::lay(&["0751"], FarPlan::default());
+    let _mount = SmallDisk::mount_again(&ground.path("side-0/outbox"));
+    let mut daemon = ground.start();
+    daemon.until_said("running");
+    ground.ask_for(ground.municipality(), payment_date(1));
+
+    ground.until_state(ground.municipality(), 1, "done");
+    ground.assert_once(ground.municipality(), 1);
+    assert!(ground.path("side-0/outbox/.spool").is_dir());
+    record(&ground.came_of(Chapter::Disk, "outbox and state on two mounts of one file system"));
+}
+
 #[test]
 fn an_unfit_file_waits_for_room_in_refused() {
     let mut ground = Ground::lay(&["0751"], FarPlan::default());

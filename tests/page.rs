@@ -12,7 +12,7 @@ const TOKEN: &str = "a-token-of-a-test-0123456789";
 
 /// A ground whose daemon serves its page at these places.
 fn ground(municipalities: &[&str], plan: FarPlan, page: &str) -> Ground {
-    let ground = Ground::lay(municipalities, plan);
+    let mut ground = Ground::lay(municipalities, plan);
     ground.add_settings(&format!("[page]\n{page}\n"));
     ground
 }

@@ -65,6 +65,25 @@ fn the_unit_does_not_put_a_mount_between_outbox_and_state() {
     }
 }
 
+#[test]
+fn the_unit_is_hardened_to_an_exposure_of_1_2() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/sluse.service");
+
+    let mut analyze = Command::new("systemd-analyze");
+    let assessed = analyze.args(["security", "--offline=true", "--no-pager", "--threshold=12"]).arg(unit).output();
+
+    let assessed = assessed.unwrap();
+    let said = String::from_utf8_lossy(&assessed.stdout);
+    assert!(assessed.status.success() && said.contains("Overall exposure level"), "{said}");
+}
+
+#[test]
+fn the_package_has_the_version_of_the_program() {
+    let newest = shipped("debian/changelog").lines().next().unwrap().to_owned();
+
+    assert!(newest.starts_with(concat!("sluse (", env!("CARGO_PKG_VERSION"), "-")), "{newest}");
+}
+
 /// The manual's line that calls `recover` with the daemon's key: systemd itself reads what it sets.
 #[test]
 fn what_the_manual_sets_by_systemd_run_is_known_to_systemd() {

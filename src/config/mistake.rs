@@ -70,6 +70,27 @@ impl fmt::Display for Mistakes {
     }
 }
 
+impl Mistakes {
+    /// The same in one line, for the log.
+    pub fn in_a_line(&self) -> String {
+        let mut said: Vec<_> = self.mistakes.iter().map(Mistake::in_a_line).collect();
+        if self.further > 0 {
+            said.push(format!("and {} more", self.further));
+        }
+        said.join("; ")
+    }
+}
+
+impl Mistake {
+    fn in_a_line(&self) -> String {
+        let Place { file, spot } = &self.place;
+        match spot {
+            Some(spot) => format!("{file}:{}:{}: {}", spot.line, spot.column, self.message),
+            None => format!("{file}: {}", self.message),
+        }
+    }
+}
+
 impl std::error::Error for Mistakes {}
 
 impl fmt::Display for Mistake {

@@ -13,6 +13,7 @@ mod sections;
 pub mod shipped;
 mod table;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -33,6 +34,7 @@ use mistake::Findings;
 
 pub use mistake::{Mistake, Mistakes, Note, Place, Spot};
 pub use value::{BadValue, Fingerprint, Listen, TriggerWay, is_address};
+pub use written::{Change, Written};
 
 /// A settings file is some kilobytes; what is longer is some other file. Bytes.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub page: Option<PageSettings>,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
+    /// What the file says.
+    pub written: Written,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,8 +229,8 @@ impl Settings {
         depth: Depth,
     ) -> Result<Settings, Mistakes> {
         let looked = Looked { environment, depth };
-        let (settings, notes) = read_document(file, text, looked, |document| document.settings())?;
-        Ok(Settings { notes, ..settings })
+        let (settings, notes, written) = read_document(file, text, looked, |document| document.settings())?;
+        Ok(Settings { notes, written, ..settings })
     }
 }
 
@@ -244,7 +248,7 @@ impl AlarmSettings {
         let section: String = of_section.flat_map(|(_, line)| [line, "\n"]).collect();
         let section = "\n".repeat(begin.unwrap_or_default()) + &section;
         let looked = Looked { environment, depth: Depth::Values };
-        read_document(&file, &section, looked, |mut document| document.alarm()).map(|(alarm, _)| alarm)
+        read_document(&file, &section, looked, |mut document| document.alarm()).map(|(alarm, ..)| alarm)
     }
 }
 
@@ -254,7 +258,7 @@ fn read_document<T>(
     text: &str,
     looked: Looked<'_>,
     read: impl FnOnce(sections::Document<'_, '_, '_>) -> Option<T>,
-) -> Result<(T, Vec<Note>), Mistakes> {
+) -> Result<(T, Vec<Note>, Written), Mistakes> {
     let mut findings = Findings::new(file, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut errors: Vec<_> = errors.into_iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
@@ -268,9 +272,10 @@ fn read_document<T>(
         };
         findings.broken(span, message);
     }
+    let written = Written::of(document.get_ref());
     let found = read(sections::Document::new(document.get_ref(), &mut findings, looked));
     match (findings.conclude(), found) {
-        (Ok(notes), Some(found)) => Ok((found, notes)),
+        (Ok(notes), Some(found)) => Ok((found, notes, written)),
         (Err(mistakes), _) => Err(mistakes),
         // Cannot be: where there is nothing, there is a mistake. Should it be so all the same, the settings are not
         // used.

@@ -16,7 +16,7 @@ use super::key::{About, Given, Section, SectionAbout, found, nearest, printable,
 use super::mistake::Findings;
 use super::table as keys;
 use super::value::SecretFile;
-use super::{EndpointSettings, ExchangeSettings, Folders, PageSettings, Settings, StoreSettings};
+use super::{EndpointSettings, ExchangeSettings, Folders, PageSettings, Settings, StoreSettings, Written};
 use crate::domain::identity::{EndpointName, ExchangeName};
 use crate::domain::municipality::MunicipalityCode;
 
@@ -74,6 +74,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             alarm: alarm?,
             page: page?,
             notes: Vec::new(),
+            written: Written::default(),
         })
     }
 

@@ -21,6 +21,7 @@ use crate::domain::exchange::{Book, Fact};
 use crate::domain::identity::FileId;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine;
+use crate::engine::attendant::Attendant;
 use crate::engine::control::{Answer, Request};
 use crate::hub::Hub;
 use crate::hub::book::Book as Agreements;
@@ -63,10 +64,7 @@ pub async fn run(demo: DemoSettings, out: &mut (dyn Write + Send)) -> anyhow::Re
 
     let stop = CancellationToken::new();
     let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let daemon = tokio::spawn(engine::run(settings.clone(), stop.clone(), move || {
-        // Nobody waits any more if the demo has failed meanwhile.
-        let _ = ready.send(());
-    }));
+    let daemon = tokio::spawn(engine::run(settings.clone(), stop.clone(), Attendant::who_waits(ready)));
     let rounds = async {
         // An engine that cannot start says so itself, below.
         if is_ready.await.is_ok() {

@@ -95,11 +95,11 @@ pub fn back_up(office: &Office, folder: &Path) -> Result<Manifest, BackupTrouble
         let path = path.to_owned();
         move |reason| BackupTrouble::NotCopied { path, reason }
     };
-    if disk.device(folder).is_ok() || disk.stamp(folder).is_ok() {
+    if disk.mount(folder).is_ok() || disk.stamp(folder).is_ok() {
         return Err(BackupTrouble::Taken(folder.to_owned()));
     }
     let above = folder.parent().filter(|above| *above != Path::new("")).unwrap_or(Path::new("."));
-    if disk.device(above).is_err() {
+    if disk.mount(above).is_err() {
         return Err(BackupTrouble::NoPlace(above.to_owned()));
     }
     let exchanges = office.settings.exchanges.values();

@@ -275,7 +275,7 @@ impl Office {
     /// The spool that a file of this outbox can be renamed into.
     fn spool_for(&self, outbox: &Path) -> PathBuf {
         let spool = self.places.spool();
-        match self.disk.device(&spool).ok() == self.disk.device(outbox).ok() {
+        match self.disk.mount(&spool).ok() == self.disk.mount(outbox).ok() {
             true => spool,
             false => super::places::Places::spool_in(outbox),
         }
@@ -300,7 +300,7 @@ impl Office {
     pub fn spooled_if_any(&self) -> Spools {
         let mut found = self.spooled();
         let is_there =
-            |folder: &Path| !self.disk.device(folder).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+            |folder: &Path| !self.disk.mount(folder).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
         found.unreadable.retain(|(folder, _)| is_there(folder));
         found
     }

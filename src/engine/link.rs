@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 
 use super::site::Surroundings;
@@ -33,9 +33,16 @@ enum Line<S> {
     Closed,
 }
 
-/// The link to one endpoint.
+/// The link to one endpoint. Its task ends when nobody has the link any more.
 pub struct Link<C: Connect> {
     pub endpoint: EndpointName,
+    ends: Arc<Ends<C>>,
+    _kept: DropGuard,
+}
+
+/// What a link and its task have in common.
+struct Ends<C: Connect> {
+    endpoint: EndpointName,
     /// Never held across an await. A `watch` would do, but it wakes those who wait in an order of its own choosing.
     line: Mutex<Line<C::Session>>,
     changed: Notify,
@@ -50,7 +57,7 @@ pub struct Lease<S> {
 }
 
 impl<C: Connect> Link<C> {
-    /// The link, and its task, which ends when `stop` is cancelled.
+    /// The link, and its task, which ends with it, and when `stop` is cancelled.
     pub fn new(
         endpoint: EndpointName,
         connect: C,
@@ -59,25 +66,28 @@ impl<C: Connect> Link<C> {
     ) -> (Arc<Link<C>>, impl Future<Output = ()> + Send) {
         let (closing, to_close) = mpsc::channel(CLOSING_MAX);
         let (changed, wanted) = (Notify::new(), Notify::new());
-        let link = Arc::new(Link { endpoint, line: Mutex::new(Line::Idle), changed, wanted, closing });
-        (link.clone(), link.keep(connect, surroundings, to_close, stop))
+        let line = Mutex::new(Line::Idle);
+        let ends = Arc::new(Ends { endpoint: endpoint.clone(), line, changed, wanted, closing });
+        let end = stop.child_token();
+        let kept = end.clone().drop_guard();
+        (Arc::new(Link { endpoint, ends: ends.clone(), _kept: kept }), ends.keep(connect, surroundings, to_close, end))
     }
 
     /// A session: the one there is, or the next that can be made. Errors: what the next try came to.
     pub async fn lease(&self) -> Result<Lease<C::Session>, Trouble> {
-        let tried = match &*self.line() {
+        let tried = match &*self.ends.line() {
             Line::Down { attempt, .. } => *attempt,
             Line::Idle | Line::Up { .. } | Line::Closed => 0,
         };
         loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
+            let mut changed = std::pin::pin!(self.ends.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
-            match &*self.line() {
+            match &*self.ends.line() {
                 Line::Up { session, number } => return Ok(Lease { session: session.clone(), number: *number }),
                 Line::Down { attempt, trouble } if *attempt > tried => return Err(trouble.clone()),
                 Line::Closed => return Err(Trouble::Unreachable("the daemon is stopping".into())),
-                Line::Down { .. } | Line::Idle => self.wanted.notify_one(),
+                Line::Down { .. } | Line::Idle => self.ends.wanted.notify_one(),
             }
             changed.await;
         }
@@ -90,7 +100,7 @@ impl<C: Connect> Link<C> {
             _ => {}
         }
         let spent = {
-            let mut line = self.line();
+            let mut line = self.ends.line();
             match &*line {
                 Line::Up { session, number } if *number == lease.number => {
                     let spent = session.clone();
@@ -101,25 +111,26 @@ impl<C: Connect> Link<C> {
             }
         };
         if let Some(session) = spent {
-            self.changed.notify_waiters();
+            self.ends.changed.notify_waiters();
             warn!(endpoint = %self.endpoint, %trouble, "connection given up, a new one will be made");
             // A full queue: the session is dropped here instead, which ends it too.
-            let _ = self.closing.try_send(session);
+            let _ = self.ends.closing.try_send(session);
         }
     }
 
     /// Whether there is a session now.
     pub fn is_up(&self) -> bool {
-        matches!(&*self.line(), Line::Up { .. })
+        matches!(&*self.ends.line(), Line::Up { .. })
     }
 
     /// What keeps us from the far side, if anything.
     pub fn trouble(&self) -> Option<String> {
-        match &*self.line() {
+        match &*self.ends.line() {
             Line::Down { trouble, .. } => Some(trouble.to_string()),
             Line::Idle | Line::Up { .. } | Line::Closed => None,
         }
     }
+}
 
     /// The same, as what it is.
     pub fn last_trouble(&self) -> Option<Trouble> {
@@ -128,7 +139,9 @@ impl<C: Connect> Link<C> {
             Line::Idle | Line::Up { .. } | Line::Closed => None,
         }
     }
+}
 
+impl<C: Connect> Ends<C> {
     fn line(&self) -> MutexGuard<'_, Line<C::Session>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,6 +5,7 @@
 pub mod alarm;
 pub mod anchor;
 mod arrivals;
+pub mod attendant;
 pub mod backup;
 pub mod carry_out;
 pub mod concern;
@@ -19,6 +20,8 @@ mod look;
 pub mod offline;
 pub mod places;
 pub mod point;
+mod premises;
+mod pulse;
 pub mod rebuild;
 pub mod recover;
 mod restored;
@@ -28,35 +31,34 @@ pub mod site;
 pub mod snapshot;
 mod tell;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use zeroize::Zeroizing;
 
-use crate::config::{EndpointSettings, Settings};
+use crate::config::Settings;
 use crate::domain::exchange::Book;
-use crate::domain::identity::EndpointName;
-use crate::durable::{RealDisk, read_bounded};
-use crate::outbox::watch::Watch;
+use crate::durable::RealDisk;
+use crate::store::steps::Steps;
 use crate::store::{Head, Reading, SqliteReader, Store, StoreTrouble};
-use crate::transport::host_key::HostKeyPin;
-use crate::transport::identity_key::Identity;
-use crate::transport::sftp::{Deadlines, SftpEndpoint, SftpSettings};
 use anchor::Standing;
+use attendant::Attendant;
 use desk::Office;
-use house::House;
+use house::{House, Renewed};
 use ledger::Ledger;
-use link::Link;
 use offline::{OfflineTrouble, StoreLock};
+use premises::{Premises, endpoint, make_folders};
+use pulse::Pulse;
 use serve::ControlSocket;
-use site::{Kind, Site, Surroundings};
+use site::Surroundings;
 
 /// Requests of commands that wait for the loop.
 const COMMANDS_MAX: usize = 64;
+
+/// Whoever feels the pulse asks one after the other.
+const LOOKS_MAX: usize = 1;
 
 /// A command that answers without a daemon holds the lock no longer than this.
 const LOCK_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -67,10 +69,6 @@ const LEDGER_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How far the journal is goes to the log so often.
 const HEAD_TOLD_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
-
-/// Modes of a municipality's folder: the benefit system's group writes into the outbox and reads the inbox.
-const OUTBOX_MODE: u32 = 0o2770;
-const INBOX_MODE: u32 = 0o2750;
 
 /// Why the daemon does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -88,17 +86,19 @@ fn setup(attempted: &'static str, what: impl ToString) -> impl FnOnce(std::io::E
     move |e| RunTrouble::Setup { attempted, what, reason: e.to_string() }
 }
 
-/// Runs the daemon until `stop` is cancelled; `ready` is called once it serves. Errors: it cannot start, or the
+/// Runs the daemon until `stop` is cancelled, and tells `attendant` how it gets on. Errors: it cannot start, or the
 /// store cannot be written any more. Everything can be resumed by the next run.
-pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), RunTrouble> {
+pub async fn run(settings: Settings, stop: CancellationToken, attendant: Attendant) -> Result<(), RunTrouble> {
     let surroundings = Surroundings::real();
-    let office = Office::open(settings, Arc::new(RealDisk), surroundings.clone()).map_err(|troubles| {
-        OfflineTrouble::Layouts(troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let office = Office::open(settings, Arc::new(RealDisk), surroundings)
+        .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
     make_folders(&office)?;
     let _lock = take_lock(&office).await?;
-    let (store, standing) = offline::open_store(&office)?;
+    let steps = Steps::default();
+    let starting = tokio::spawn(attendant.tell_of_start(steps.clone()));
+    let (store, standing) = offline::open_store(&office, &steps)?;
     let book = offline::fold(&store)?;
+    starting.abort();
     tell_of(&book, store.head());
 
     let socket = office.settings.folders.control_socket();
@@ -109,6 +109,9 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     let bell = alarm::Bell::default();
     let mut tellers = alarm::start(&office.settings.alarm, &office.places, &office.disk, &surroundings, &bell, &stop);
+    let (look, looks) = mpsc::channel(LOOKS_MAX);
+    let every = attendant.every;
+    let pulse = |ledger| Pulse { looks: look, ledger, steps, every };
     match standing {
         Standing::Holds => {
             // What stays behind does no harm here; it is tried again at the next start.
@@ -118,49 +121,19 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
         }
         Standing::Restored(restored) => {
             let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
-            ready();
-            restored::stand_by(&office, &book, &restored, requests, &bell, &stop).await;
-            let _ = serving.await;
+            let pulse = tokio::spawn(pulse(None).feel(stop.clone(), attendant.alive()));
+            attendant.is_ready();
+            let refusing = tokio::spawn(attendant.refuse_reloads(restored.to_string(), stop.clone()));
+            restored::stand_by(&office, &book, &restored, requests, looks, &bell, &stop).await;
+            for task in [serving, pulse, refusing] {
+                let _ = task.await;
+            }
             while tellers.join_next().await.is_some() {}
             return Ok(());
         }
     }
     let (ledger, clerk) = Ledger::anchored(store);
     let ledger_thread = clerk.on_thread().map_err(setup("start", "the store's thread"))?;
-
-    // The far side is let go only after the loop has come to rest.
-    let links_stop = CancellationToken::new();
-    let mut link_tasks = tokio::task::JoinSet::new();
-    let mut endpoints = BTreeMap::new();
-    for (name, settings) in &office.settings.endpoints {
-        let connect = endpoint(name, settings)?;
-        let (link, task) = Link::new(name.clone(), connect, surroundings.clone(), links_stop.clone());
-        link_tasks.spawn(task);
-        endpoints.insert(name.clone(), (settings.clone(), link));
-    }
-    let hint = Arc::new(Notify::new());
-    let mut watch = Watch::new(hint.clone());
-    let mut kinds = BTreeMap::new();
-    let mut outboxes = Vec::new();
-    for (name, settings) in &office.settings.exchanges {
-        let (Some((endpoint, link)), Some((query, reply))) =
-            (endpoints.get(&settings.endpoint), office.layouts.get(name))
-        else {
-            continue;
-        };
-        let kind = Arc::new(Kind {
-            name: name.clone(),
-            settings: settings.clone(),
-            endpoint: endpoint.clone(),
-            query: query.clone(),
-            reply: reply.clone(),
-            link: link.clone(),
-        });
-        let outbox = kind.outbox();
-        settings.municipalities.iter().for_each(|code| watch.add(&outbox.folder(*code)));
-        outboxes.push((kind.clone(), outbox));
-        kinds.insert(name.clone(), kind);
-    }
 
     // At once, wherever the loop is: it may be waiting for a large reply on the ledger's thread.
     let stopping = Arc::new(AtomicBool::new(false));
@@ -169,22 +142,31 @@ pub async fn run(settings: Settings, stop: CancellationToken, ready: impl FnOnce
         told.cancelled().await;
         watched.store(true, Ordering::Relaxed);
     });
-    let head_task = tokio::spawn(tell_head(ledger.clone(), links_stop.clone()));
-    let site = Arc::new(Site { office, ledger, stopping, kinds, endpoints });
+    let mut premises = Premises::new(ledger.clone(), stopping);
+    let (Renewed { site, outboxes }, watch) = premises.lay(office)?;
+    premises.settle_in(site.clone(), watch);
+    let head_task = tokio::spawn(tell_head(ledger.clone(), premises.links_stop.clone()));
     let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
-    let house = House::new(site, book, outboxes, hint, stop.clone()).with_bell(bell);
+    let (renewals, renewed) = mpsc::channel(1);
+    let house = House::new(site, book, outboxes, premises.hint.clone(), stop.clone())
+        .with_bell(bell)
+        .attended(looks, renewed);
+    let pulse = tokio::spawn(pulse(Some(ledger)).feel(stop.clone(), attendant.alive()));
     info!("running");
-    ready();
+    attendant.is_ready();
+    let keeping_up = tokio::spawn(premises.keep_up(attendant, renewals, stop.clone()));
     let ended = house.run(requests).await;
 
     stop.cancel();
-    drop(watch);
     let _ = serving.await;
     let _ = stop_task.await;
     while tellers.join_next().await.is_some() {}
-    links_stop.cancel();
+    let _ = pulse.await;
+    // The far side is let go only after the loop has come to rest.
+    if let Ok(premises) = keeping_up.await {
+        premises.close().await;
+    }
     let _ = head_task.await;
-    while link_tasks.join_next().await.is_some() {}
     // Every handle on the ledger is gone by now, so its thread ends; in the middle of a large reply it is not
     // waited for: what is not committed is compared again.
     let ledger = tokio::task::spawn_blocking(move || ledger_thread.join());
@@ -213,31 +195,6 @@ async fn take_lock(office: &Office) -> Result<StoreLock, OfflineTrouble> {
     }
 }
 
-/// The state's folders, and each municipality's in outbox and inbox. Those themselves must be there: a path that
-/// is mistaken is not to be filled.
-fn make_folders(office: &Office) -> Result<(), RunTrouble> {
-    let make = |folder: &std::path::Path, mode| {
-        office.disk.make_folder(folder, mode).map_err(setup("make the folder", folder.display()))
-    };
-    for folder in [office.places.spool(), office.places.archive(), office.places.refused()] {
-        make(&folder, 0o700)?;
-    }
-    for settings in office.settings.exchanges.values() {
-        for folder in [&settings.outbox, &settings.inbox] {
-            office.disk.device(folder).map_err(setup("find the folder", folder.display()))?;
-        }
-        let device = |folder: &std::path::Path| office.disk.device(folder).ok();
-        if device(&settings.outbox) != device(&office.places.spool()) {
-            make(&places::Places::spool_in(&settings.outbox), 0o700)?;
-        }
-        for municipality in &settings.municipalities {
-            make(&settings.outbox.join(municipality.to_string()), OUTBOX_MODE)?;
-            make(&settings.inbox.join(municipality.to_string()), INBOX_MODE)?;
-        }
-    }
-    Ok(())
-}
-
 /// Says how far the journal is, hourly where it has moved, and at the end: a second anchor, kept by whoever keeps the log.
 async fn tell_head(ledger: Ledger, stop: CancellationToken) {
     let mut told = None;
@@ -260,38 +217,4 @@ fn tell_of(book: &Book, head: Head) {
     }
     let (exchanges, open) = (book.all().count(), book.open().count());
     info!(exchanges, open, seq = head.seq, hash = %head.hash, "journal read");
-}
-
-/// The longest pass phrase that is read.
-const PASSPHRASE_BYTES_MAX: u64 = 4 << 10;
-
-/// The SFTP server that the settings name, with the key that they name.
-fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpEndpoint, RunTrouble> {
-    let key = |reason: String| RunTrouble::Setup {
-        attempted: "use",
-        what: format!("the identity of endpoint `{name}`"),
-        reason,
-    };
-    let passphrase = match &settings.passphrase {
-        None => None,
-        Some(path) => {
-            let bytes = Zeroizing::new(
-                read_bounded(&RealDisk, path, PASSPHRASE_BYTES_MAX).map_err(setup("read", path.display()))?,
-            );
-            let text = std::str::from_utf8(&bytes).map_err(|e| key(e.to_string()))?;
-            Some(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
-        }
-    };
-    let identity = Identity::read(&settings.identity, passphrase).map_err(|e| key(e.to_string()))?;
-    let host_keys = settings.host_keys.iter().map(|pin| pin.as_str().parse::<HostKeyPin>());
-    Ok(SftpEndpoint::new(SftpSettings {
-        host: settings.host.clone(),
-        port: settings.port,
-        user: settings.user.clone(),
-        identity,
-        host_keys: host_keys.collect::<Result<_, _>>().map_err(|e| key(e.to_string()))?,
-        out: settings.out.clone(),
-        r#in: settings.r#in.clone(),
-        deadlines: Deadlines::default(),
-    }))
 }

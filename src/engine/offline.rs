@@ -15,6 +15,7 @@ use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
 use crate::domain::exchange::Book;
 use crate::durable::RealDisk;
+use crate::store::steps::Steps;
 use crate::store::{Body, Entry, HouseFact, Reading, SqliteStore, Store, StoreTrouble};
 
 /// Why there is no answer.
@@ -185,8 +186,9 @@ fn take_in(book: &mut Book, entry: &Entry) {
 
 /// Opens the store together with its anchor, and makes one where there is none. Only the lock's holder does, and of
 /// those only the daemon: nobody may take a new store for the one that is gone.
-pub fn open_store(office: &Office) -> Result<(Anchored, Standing), OfflineTrouble> {
-    anchored(office, SqliteStore::open(&office.settings.store.path)?)
+/// `steps` goes up while the store gets on, also here.
+pub fn open_store(office: &Office, steps: &Steps) -> Result<(Anchored, Standing), OfflineTrouble> {
+    anchored(office, SqliteStore::open_counting(&office.settings.store.path, steps)?)
 }
 
 /// The lock, and the store that is there, together with its anchor. Errors: `Missing` where there is none.

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::alarm::{Bell, Look};
+use super::alarm::{self, Bell};
 use super::anchor::Restored;
+use super::attendant::{Glance, Look};
 use super::concern::{Concern, ConcernKind, Severity};
 use super::control::{Answer, Request};
 use super::desk::{Live, Office};
@@ -21,7 +22,7 @@ use crate::domain::exchange::Book;
 use crate::domain::moment::Moment;
 
 /// It says so often that it is there.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
+const RING_EVERY: Duration = Duration::from_secs(20);
 
 /// Answers until told to stop.
 pub async fn stand_by(
@@ -29,23 +30,32 @@ pub async fn stand_by(
     book: &Book,
     restored: &Restored,
     mut commands: mpsc::Receiver<Command>,
+    mut looks: mpsc::Receiver<Look>,
     bell: &Bell,
     stop: &CancellationToken,
 ) {
-    error!(journal = restored.found.seq, anchor = restored.anchor.map(|anchor| anchor.seq), "{restored}");
+    let (journal, anchor) = (restored.found.seq, restored.anchor.map(|anchor| anchor.seq));
+    error!(journal, anchor, finding = restored.finding(), "nothing is sent; stop the daemon and call `sluse recover`");
     let concerns: Arc<[Concern]> = vec![concern(restored, office.surroundings.now())].into();
-    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut rings = tokio::time::interval(RING_EVERY);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = looks.tick() => {
+            _ = rings.tick() => {
                 let (at, open) = (Instant::now(), BTreeSet::new());
-                bell.ring(Look { at, is_at_work: false, concerns: concerns.clone(), open });
+                bell.ring(alarm::Look { at, is_at_work: false, concerns: concerns.clone(), open });
             }
             Some(Command { request, answer, .. }) = commands.recv() => {
                 // Nobody waits any more if the person has gone.
                 let _ = answer.send(self::answer(office, book, restored, true, &request));
+            }
+            Some(look) = looks.recv() => {
+                let (exchanges, troubles) = (office.settings.exchanges.values(), vec![restored.to_string()]);
+                let municipalities = exchanges.map(|exchange| exchange.municipalities.len()).sum();
+                // Nobody listens any more when the daemon stops.
+                let glance = Glance { municipalities, under_way: book.open().count(), waiting_for_person: 0, troubles };
+                drop(look.send(glance));
             }
         }
     }

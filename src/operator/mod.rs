@@ -13,6 +13,7 @@ pub mod desk;
 pub mod explain;
 pub mod held;
 pub mod hub_args;
+pub mod journal;
 pub mod lookout;
 pub mod metrics;
 pub mod page;
@@ -97,7 +98,7 @@ pub fn answer(cli: Cli) -> ExitCode {
         },
         Command::Run => match Settings::read(&cli.config, &environment, Depth::Files) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
-            Ok(settings) => run::run(settings, called),
+            Ok(settings) => run::run(settings, cli.config, called),
         },
         command => match Settings::read(&cli.config, &environment, Depth::Values) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),

@@ -1,47 +1,40 @@
-//! `sluse run`: the daemon as a process. Log lines on stderr, SIGTERM and SIGINT stop it, systemd is told when it serves.
+//! `sluse run`: the daemon as a process. SIGTERM and SIGINT stop it, SIGHUP has it read its settings again, and systemd is
+//! told how it gets on, where it has started it.
 
-use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use rustix::fs::Mode;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
 
 use super::held::Called;
+use super::journal::log;
 use super::page;
-use crate::config::Settings;
+use crate::config::{Depth, Settings};
+use crate::engine::attendant::{Attendant, Reread, Said};
 use crate::engine::{self, RunTrouble};
 
-/// The environment variable that says how much is logged, such as `debug` or `sluse=debug,russh=info`.
-const LOG_VARIABLE: &str = "SLUSE_LOG";
-
-/// The libraries are quiet unless they warn: their lines are not for the people of the daemon.
-const LOG_DEFAULT: &str = "warn,sluse=info";
-
 /// What blocks in the local disk or the store may come to its end for so long.
-const BLOCKED_GRACE: std::time::Duration = std::time::Duration::from_millis(500);
+const BLOCKED_GRACE: Duration = Duration::from_millis(500);
 
-/// Log lines on stderr: text, coloured on a terminal; under systemd without the time, which the journal has.
-pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        // A line that cannot be written, on a full disk, is lost; to say so on the same stream would end the daemon.
-        .log_internal_errors(false);
-    // A second set-up, as in a test, changes nothing.
-    let _ = match std::env::var_os("JOURNAL_STREAM") {
-        Some(_) => lines.without_time().try_init(),
-        None => lines.try_init(),
-    };
-}
+/// The watchdog is fed so often within its time: one late turn of a loaded machine ends nothing.
+const FED_WITHIN_WATCHDOG: u32 = 4;
+
+/// A start that gets on may take so much longer, each time it says so.
+const START_LONGER: Duration = Duration::from_secs(60);
+
+/// Every file and folder is made with the mode that it is to have, some of them for the group.
+const UMASK: Mode = Mode::RWXO;
 
 /// Runs the daemon until a signal. `called`: how commands that the page shows reach it. Exit status 1: it could not start, or the store could not be written.
-pub fn run(settings: Settings, called: Called) -> ExitCode {
-    log_to_stderr();
+pub fn run(settings: Settings, config: PathBuf, called: Called) -> ExitCode {
+    log();
+    rustix::process::umask(UMASK);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,7 +42,7 @@ pub fn run(settings: Settings, called: Called) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(serve(settings, called));
+    let ended = runtime.block_on(serve(settings, config, called));
     // Work with a disk that does not answer is not waited for; it is done again from the journal.
     runtime.shutdown_timeout(BLOCKED_GRACE);
     match ended {
@@ -61,22 +54,45 @@ pub fn run(settings: Settings, called: Called) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings, called: Called) -> Result<(), RunTrouble> {
+async fn serve(settings: Settings, config: PathBuf, called: Called) -> Result<(), RunTrouble> {
     let stop = CancellationToken::new();
     let listening = tokio::spawn(stop_at_signal(stop.clone()));
     let page = tokio::spawn(page::serve(settings.clone(), called, stop.clone()));
     let version = env!("CARGO_PKG_VERSION");
     info!(version, endpoints = settings.endpoints.len(), exchanges = settings.exchanges.len(), "starting");
-    let ended = engine::run(settings, stop.clone(), || {
-        // Without systemd there is nobody to tell.
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status("running")]);
-    });
-    let ended = ended.await;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let every = sd_notify::watchdog_enabled().map(|watchdog| watchdog / FED_WITHIN_WATCHDOG);
+    let (attendant, reloads) = Attendant::new(tell_systemd, every);
+    let rereading = tokio::spawn(reread_at_signal(config, reloads, stop.clone()));
+    let ended = engine::run(settings, stop.clone(), attendant).await;
+    notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     stop.cancel();
+    let _ = rereading.await;
     let _ = listening.await;
     let _ = page.await;
     ended
+}
+
+fn tell_systemd(said: Said) {
+    match said {
+        Said::Starting => notify(&[
+            NotifyState::ExtendTimeoutUsec(START_LONGER.as_micros() as u32),
+            NotifyState::Status("starting: the journal is read"),
+        ]),
+        Said::Ready => notify(&[NotifyState::Ready, NotifyState::Status("running")]),
+        Said::Alive(status) => notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
+        Said::Reloading => {
+            // systemd wants to know when, so that what was said before is not taken for an answer.
+            let when = NotifyState::monotonic_usec_now().ok();
+            let reloading = [NotifyState::Reloading, NotifyState::Status("reading the settings again")];
+            notify(&reloading.into_iter().chain(when).collect::<Vec<_>>());
+        }
+        Said::Reloaded(status) => notify(&[NotifyState::Ready, NotifyState::Status(&status)]),
+    }
+}
+
+/// Without systemd there is nobody to tell.
+fn notify(state: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(state);
 }
 
 /// Cancels `stop` at SIGTERM or SIGINT; ends when it is cancelled by others.
@@ -92,4 +108,29 @@ pub(super) async fn stop_at_signal(stop: CancellationToken) {
         () = stop.cancelled() => {}
     }
     stop.cancel();
+}
+
+/// Reads the settings again at each SIGHUP, and passes them on or what is wrong with them.
+async fn reread_at_signal(config: PathBuf, reloads: mpsc::Sender<Reread>, stop: CancellationToken) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        error!("the signal to read the settings again cannot be listened to, new ones need a restart");
+        return;
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = hangup.recv() => {}
+        }
+        let path = config.clone();
+        let environment = |name: &str| std::env::var(name).ok();
+        let read = tokio::task::spawn_blocking(move || Settings::read(&path, &environment, Depth::Files)).await;
+        let reread = match read {
+            Ok(read) => read.map(Box::new).map_err(|mistakes| mistakes.in_a_line()),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        if reloads.send(reread).await.is_err() {
+            return;
+        }
+    }
 }

@@ -5,14 +5,15 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::cli::Demo;
-use super::run::{log_to_stderr, stop_at_signal};
+use super::journal::log;
+use super::run::stop_at_signal;
 use super::{Failure, Found};
 use crate::demo::{self, DemoSettings};
 use crate::hub::{Hub, HubSettings, HubTrouble};
 
 /// Runs a hub until a signal.
 pub fn hub(settings: HubSettings) -> Result<Found, Failure> {
-    log_to_stderr();
+    log();
     let served = runtime()?.block_on(async {
         let stop = CancellationToken::new();
         let listening = tokio::spawn(stop_at_signal(stop.clone()));

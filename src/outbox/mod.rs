@@ -373,8 +373,8 @@ mod tests {
         fn stamp(&self, file: &Path) -> io::Result<Stamp> {
             RealDisk.stamp(file)
         }
-        fn device(&self, folder: &Path) -> io::Result<u64> {
-            RealDisk.device(folder)
+        fn mount(&self, folder: &Path) -> io::Result<u64> {
+            RealDisk.mount(folder)
         }
         fn open(&self, file: &Path) -> io::Result<Box<dyn io::Read + Send>> {
             RealDisk.open(file)

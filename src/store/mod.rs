@@ -7,6 +7,7 @@ pub mod audit;
 pub mod chain;
 mod sorted;
 mod sqlite;
+pub mod steps;
 
 #[cfg(test)]
 pub(crate) mod contract;

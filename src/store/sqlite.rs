@@ -23,6 +23,7 @@ use std::path::Path;
 
 use super::anchor::AnchorLine;
 use super::audit::{Flaw, Verified};
+use super::steps::Steps;
 use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble};
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
@@ -41,7 +42,12 @@ impl SqliteStore {
     /// Opens the store, and makes it (for its owner alone, 0600) where there is none. The whole chain is
     /// checked. Errors: `Broken` where the chain does not hold, `Newer` for a later layout.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreTrouble> {
-        SqliteStore::walked(Database::open_to_write(path)?)
+        SqliteStore::open_counting(path, &Steps::default())
+    }
+
+    /// The same, and as long as it is open `steps` goes up while SQLite gets on.
+    pub fn open_counting(path: &Path, steps: &Steps) -> Result<SqliteStore, StoreTrouble> {
+        SqliteStore::walked(Database::open_to_write(path, steps)?)
     }
 
     /// The same for a store that must be there already: none is ever made. Errors: also `Missing`.

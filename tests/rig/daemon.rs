@@ -93,6 +93,11 @@ impl Daemon {
         (status, began.elapsed())
     }
 
+    /// SIGHUP: it reads its settings again.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// The most memory that it ever held, in bytes, as the kernel has counted it.
     pub fn memory_peak(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");

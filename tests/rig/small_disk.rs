@@ -26,6 +26,12 @@ impl SmallDisk {
         SmallDisk { at: at.to_owned() }
     }
 
+    /// Another mount of what is there already.
+    pub fn mount_again(at: &Path) -> SmallDisk {
+        run(Command::new("mount").arg("--bind").arg(at).arg(at));
+        SmallDisk { at: at.to_owned() }
+    }
+
     /// Not a byte more fits.
     pub fn fill(&self) {
         let mut ballast = OpenOptions::new().create(true).append(true).open(self.at.join(BALLAST)).unwrap();

@@ -128,12 +128,12 @@ impl Disk for SimDisk {
         self.call(Kind::DiskRead, "stamp", file, |platter, _| Ok(platter.stamp(platter.number(file)?)))
     }
 
-    fn device(&self, folder: &Path) -> io::Result<u64> {
+    fn mount(&self, folder: &Path) -> io::Result<u64> {
         if self.drive.platter().folders.contains_key(folder) { Ok(1) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
-        self.device(folder)
+        self.mount(folder)
     }
 
     fn changed_micros(&self, _: &Path) -> io::Result<i64> {

@@ -249,7 +249,7 @@ impl Disk for World {
         Ok(platter.stamp(platter.number(file)?))
     }
 
-    fn device(&self, _: &Path) -> io::Result<u64> {
+    fn mount(&self, _: &Path) -> io::Result<u64> {
         Ok(1)
     }
 

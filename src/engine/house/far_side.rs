@@ -74,7 +74,9 @@ impl<C: Connect> House<C> {
             Ok(listing) => listing,
             Err(trouble) => {
                 let line = poll.line.get_or_insert_with(|| empty_line(endpoint));
-                if line.trouble.as_deref() != Some(&trouble.to_string()) && link.trouble().is_none() {
+                // The link says that it has given up the connection, and that there is no other.
+                let is_told = link.trouble().is_some() || Setback::Far(trouble.clone()).is_told_by_link();
+                if line.trouble.as_deref() != Some(&trouble.to_string()) && !is_told {
                     warn!(%endpoint, %trouble, "IN could not be listed");
                 }
                 line.trouble = Some(trouble.to_string());

@@ -55,13 +55,13 @@ impl<C: Connect> House<C> {
         for (reach, why) in &now {
             if self.told_no_room.get(reach) != Some(why) {
                 error!(
-                    exchange = reach.as_ref().map(ToString::to_string), %why,
+                    kind = reach.as_ref().map(ToString::to_string), %why,
                     "no more files are claimed, they stay in the outbox; tried again and again: make room or mend the disk"
                 );
             }
         }
         for reach in self.told_no_room.keys().filter(|reach| !now.contains_key(reach)) {
-            info!(exchange = reach.as_ref().map(ToString::to_string), "files are claimed again");
+            info!(kind = reach.as_ref().map(ToString::to_string), "files are claimed again");
         }
         self.told_no_room = now;
     }

@@ -120,6 +120,11 @@ impl<C: Connect> House<C> {
         let now = Instant::now();
         self.scanned_at = now;
         self.scan_rests_until = now + (now - began).clamp(HINT_PAUSE, SCAN_EVERY);
+        if began < self.renewed {
+            // Of outboxes that the settings no longer name so.
+            self.next_scan = now;
+            return;
+        }
         match scans {
             Ok(scans) => scans.into_iter().for_each(|(exchange, scan)| self.note_scan(exchange, scan)),
             Err(setback) => error!(trouble = %setback, "outboxes cannot be looked into, tried again"),
@@ -147,7 +152,7 @@ impl<C: Connect> House<C> {
         for waiting in &self.in_outbox[&exchange] {
             if !former.contains(waiting) {
                 let municipality = waiting.municipality.map(|code| code.to_string());
-                info!(%exchange, municipality, name = %waiting.name, why = %waiting.why, "file waits in the outbox");
+                info!(kind = %exchange, municipality, name = %waiting.name, why = %waiting.why, "file waits in the outbox");
             }
         }
     }

@@ -10,6 +10,7 @@ mod halts;
 mod inflow;
 mod lookout;
 mod people;
+mod renew;
 mod retries;
 mod standstill;
 mod takes;
@@ -30,6 +31,7 @@ use super::alarm::Bell;
 use super::arrivals::clear::Removed;
 use super::arrivals::fetch::FetchedReply;
 use super::arrivals::{Candidate, Found, Passed};
+use super::attendant::Look;
 use super::carry_out::{CarriedOut, Setback};
 use super::control::{Answer, Request};
 use super::decide::Ask;
@@ -50,6 +52,7 @@ use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
 use lookout::Lookout;
+pub use renew::{Renewal, Renewed};
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
@@ -225,6 +228,11 @@ pub struct House<C: Connect> {
     /// What was brought for the retry at work.
     brought: Option<Result<Query, String>>,
     lookout: Lookout,
+    /// Who looks whether the loop turns.
+    looks: mpsc::Receiver<Look>,
+    renewals: mpsc::Receiver<Renewal<C>>,
+    /// What was begun before is of former settings.
+    renewed: Instant,
 }
 
 impl<C: Connect> House<C> {
@@ -271,6 +279,9 @@ impl<C: Connect> House<C> {
             retries: VecDeque::new(),
             brought: None,
             lookout: Lookout::new(Bell::default()),
+            looks: mpsc::channel(1).1,
+            renewals: mpsc::channel(1).1,
+            renewed: Instant::now(),
         }
     }
 
@@ -278,6 +289,11 @@ impl<C: Connect> House<C> {
     pub fn with_bell(mut self, bell: Bell) -> House<C> {
         self.lookout = Lookout::new(bell);
         self
+    }
+
+    /// Shows at each turn, to whoever looks, that it turns, and goes over to new settings where they come.
+    pub fn attended(self, looks: mpsc::Receiver<Look>, renewals: mpsc::Receiver<Renewal<C>>) -> House<C> {
+        House { looks, renewals, ..self }
     }
 
     /// Runs until told to stop. Errors: the store is not what this loop knows it to be, or has no thread any more. One
@@ -293,6 +309,9 @@ impl<C: Connect> House<C> {
                 biased;
                 () = self.stop.cancelled() => break,
                 Some(command) = commands.recv() => self.take_command(command).await?,
+                Some(renewal) = self.renewals.recv() => self.take_renewal(renewal),
+                // Nobody listens any more when the daemon stops.
+                Some(look) = self.looks.recv() => drop(look.send(self.glance())),
                 () = tokio::time::sleep_until(wake) => {
                     if self.lookout.is_due() {
                         self.look_out();

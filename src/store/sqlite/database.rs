@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior};
 
+use crate::store::steps::Steps;
 use crate::store::{Head, StoreTrouble};
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -20,6 +21,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 
 /// The write-ahead log is cut back to this after a long reply has gone through it.
 const LOG_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// SQLite counts a step after so many of its own instructions: some thousand times a second at work, which costs nothing.
+const INSTRUCTIONS_PER_STEP: i32 = 10_000;
 
 /// What becomes of a file that is there and holds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +39,27 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn open_to_write(path: &Path) -> Result<Database, StoreTrouble> {
+    pub fn open_to_write(path: &Path, steps: &Steps) -> Result<Database, StoreTrouble> {
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         if let Err(trouble) = made.map(drop)
             && trouble.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(unusable(path, "make", trouble));
         }
-        Database::open_as_left(path, IfEmpty::LayOut)
+        Database::open_as_left(path, IfEmpty::LayOut, steps)
     }
 
     /// The same, but an empty file or none is `Missing`, and stays as it is.
     pub fn open_existing_to_write(path: &Path) -> Result<Database, StoreTrouble> {
         must_be_there(path)?;
-        Database::open_as_left(path, IfEmpty::Missing)
+        Database::open_as_left(path, IfEmpty::Missing, &Steps::default())
     }
 
-    fn open_as_left(path: &Path, if_empty: IfEmpty) -> Result<Database, StoreTrouble> {
+    fn open_as_left(path: &Path, if_empty: IfEmpty, steps: &Steps) -> Result<Database, StoreTrouble> {
         // Whoever had it open did not close it: was the machine switched off, or the file cut?
         let was_left_open = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
-        let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        database.count(steps.clone())?;
         if !was_left_open {
             database.check_end()?;
         }
@@ -97,6 +102,15 @@ impl Database {
         };
         let conn = open().map_err(|trouble| classified(path, "open", &trouble))?;
         Ok(Database { conn, path: path.display().to_string() })
+    }
+
+    fn count(&mut self, steps: Steps) -> Result<(), StoreTrouble> {
+        let counting = move || {
+            steps.take();
+            false
+        };
+        let counted = self.conn.progress_handler(INSTRUCTIONS_PER_STEP, Some(counting));
+        counted.map_err(self.unusable("open"))
     }
 
     fn prepare_to_write(&self) -> Result<(), StoreTrouble> {

@@ -25,6 +25,7 @@ use toml::de::DeTable;
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, ExchangeName, UserName};
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::retention::Periods;
 use files::Looked;
 use mistake::Findings;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub endpoints: BTreeMap<EndpointName, EndpointSettings>,
     /// At least one. The endpoint of each is in `endpoints`.
     pub exchanges: BTreeMap<ExchangeName, ExchangeSettings>,
+    /// Of what is of no exchange of these settings any more.
+    pub retention: Periods,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
 }
@@ -112,6 +115,8 @@ pub struct ExchangeSettings {
     pub amount_guard: Percent,
     /// Program by absolute path, then arguments; empty: none.
     pub hand_over_command: Vec<String>,
+    /// Its own, or the house's.
+    pub retention: Periods,
 }
 
 /// How far settings are checked.
@@ -127,6 +132,11 @@ impl Settings {
     /// Where the anchor of the store lies.
     pub fn anchor(&self) -> PathBuf {
         self.store.anchor.clone().unwrap_or_else(|| self.folders.state.join("journal.anchor"))
+    }
+
+    /// For how long what is of this exchange is kept.
+    pub fn periods(&self, exchange: &ExchangeName) -> &Periods {
+        self.exchanges.get(exchange).map_or(&self.retention, |exchange| &exchange.retention)
     }
 
     /// Reads a settings file. `environment` is asked for `CREDENTIALS_DIRECTORY`.

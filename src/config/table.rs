@@ -2,6 +2,8 @@
 //! file and the reference in `docs` are made from this table, so a setting is added here and nowhere else
 //! (and taken up in `sections`).
 
+mod kept;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,12 +15,13 @@ use super::value::{
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, UserName};
 use crate::domain::municipality::MunicipalityCode;
+pub(super) use kept::{ARCHIVE, JOURNAL, KEEP_ARCHIVE, KEEP_JOURNAL, KEEP_REGISTER, REGISTER, RETENTION};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 /// In the order of the shipped file.
-pub(super) static SECTIONS: [&SectionAbout; 4] = [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE];
+pub(super) static SECTIONS: [&SectionAbout; 5] = [&STORE, &FOLDERS, &RETENTION, &ENDPOINT, &EXCHANGE];
 
 pub(super) static STORE: SectionAbout = SectionAbout {
     name: "store",
@@ -253,6 +256,9 @@ pub(super) static EXCHANGE: SectionAbout = SectionAbout {
         &END_GUARD.about,
         &AMOUNT_GUARD.about,
         &HAND_OVER_COMMAND.about,
+        &KEEP_ARCHIVE.about,
+        &KEEP_JOURNAL.about,
+        &KEEP_REGISTER.about,
     ],
 };
 

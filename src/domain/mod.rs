@@ -14,3 +14,4 @@ pub mod patience;
 pub mod person;
 pub mod query;
 pub mod reply;
+pub mod retention;

@@ -20,6 +20,7 @@ pub mod point;
 pub mod rebuild;
 pub mod recover;
 mod restored;
+pub mod retention;
 pub mod retry;
 mod serve;
 pub mod site;

@@ -9,6 +9,7 @@ mod far_side;
 mod halts;
 mod inflow;
 mod people;
+mod retention;
 mod retries;
 mod standstill;
 mod takes;
@@ -47,6 +48,7 @@ use crate::store::{Body, Entry, StoreTrouble};
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
+use retention::Tended;
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
@@ -104,6 +106,8 @@ enum Done {
     Connected {
         endpoint: EndpointName,
     },
+    /// Files that retention had given up.
+    Unlinked(Vec<String>, Result<(), Setback>),
     /// The bytes of a query that is to be sent again.
     Brought {
         query: Result<Query, String>,
@@ -122,6 +126,7 @@ enum Key {
     Intake,
     /// The file that was there.
     Take(PathBuf),
+    Unlink,
     Connect(EndpointName),
 }
 
@@ -218,6 +223,7 @@ pub struct House<C: Connect> {
     brought: Option<Result<Query, String>>,
     /// Whose silence was told, and in which state.
     told_overdue: HashSet<(FileId, &'static str)>,
+    tended: Tended,
 }
 
 impl<C: Connect> House<C> {
@@ -228,6 +234,7 @@ impl<C: Connect> House<C> {
         hint: Arc<Notify>,
         stop: CancellationToken,
     ) -> House<C> {
+        let tended = Tended::new(site.surroundings.now());
         let polls = site.endpoints.keys().map(|name| (name.clone(), Poll::default())).collect();
         House {
             site,
@@ -263,6 +270,7 @@ impl<C: Connect> House<C> {
             retries: VecDeque::new(),
             brought: None,
             told_overdue: HashSet::new(),
+            tended,
         }
     }
 
@@ -298,6 +306,7 @@ impl<C: Connect> House<C> {
     }
 
     async fn begin_what_can_be(&mut self) -> Result<(), StoreTrouble> {
+        self.tend_retention().await?;
         self.take_deferred().await?;
         if self.standstill.is_none() {
             self.go_on_with_retries().await?;
@@ -340,7 +349,10 @@ impl<C: Connect> House<C> {
         let outcomes = self.outcomes.iter().map(|outcome| outcome.until);
         let now = Instant::now();
         let soonest = match &self.standstill {
-            None => rests.filter(|until| *until > now).chain(polls).chain(outcomes).min(),
+            None => {
+                let tended = self.tended.wakes_at().filter(|_| !self.busy.contains(&Key::Unlink));
+                rests.filter(|until| *until > now).chain(polls).chain(outcomes).chain(tended).min()
+            }
             Some(standstill) => outcomes.chain([standstill.again_at]).min(),
         };
         // A scan at work is waited for by its end.
@@ -462,12 +474,16 @@ impl<C: Connect> House<C> {
             }
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
+            (Some(Done::Unlinked(files, done)), _) => self.note_unlinked(files, done),
             (Some(Done::Brought { query }), _) => self.brought = Some(query),
             (None, Some(Key::List(endpoint))) => {
                 let listing = Err(Trouble::Unreachable("its task ended abnormally".into()));
                 self.note_listing(&endpoint, Looked { listing, expected: Listing::default() });
             }
-            (None, Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Connect(_)) | None) => {}
+            (
+                None,
+                Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Unlink | Key::Connect(_)) | None,
+            ) => {}
         }
     }
 

@@ -90,6 +90,8 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Removes a file and syncs its folder. One that is not there is no error; it does not come back either.
     fn remove(&self, file: &Path) -> io::Result<()>;
+    /// Removes a folder and syncs the one it is in. One that is not there is no error; one that is not empty is left.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes a folder of this mode, and with mode 0700 what is missing above it, synced. One that is there stays
     /// as it is.
     fn make_folder(&self, folder: &Path, mode: u32) -> io::Result<()>;
@@ -224,6 +226,18 @@ impl Disk for RealDisk {
             Ok(()) => sync_folder_of(file),
             // An earlier remove may have come to its end before its sync.
             Err(e) if e.kind() == io::ErrorKind::NotFound => match sync_folder_of(file) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+                synced => synced,
+            },
+            Err(e) => Err(e),
+        }
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        match std::fs::remove_dir(folder) {
+            Ok(()) => sync_folder_of(folder),
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match sync_folder_of(folder) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
                 synced => synced,
             },

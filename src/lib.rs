@@ -46,6 +46,8 @@
 //! 11. An impossible or unknown fact found in recovery holds that exchange; the others go on.
 //! 12. A store behind its own anchor was put back from a backup: it sends nothing until `recover` has looked
 //!     (`engine::anchor`, `engine::restored`).
+//! 13. Retention first journals a checkpoint; what a duplicate is known by stays, and an erased file leaves its size and a
+//!     keyed hash (`engine::retention`, `store::removal`).
 
 pub mod config;
 pub mod demo;

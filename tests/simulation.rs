@@ -193,6 +193,39 @@ fn whatever_the_hub_does_wrong_nothing_is_lost_and_nothing_happens_twice() {
 }
 
 #[test]
+fn one_fault_anywhere_breaks_nothing_where_everything_is_removed_as_soon_as_it_is_over() {
+    let case = Case { keeps_nothing: true, rounds: 2, ..Case::clean() };
+    let clean = run(&case);
+    assert_eq!(clean.breaches, Vec::<String>::new());
+    let is_checkpoint = |entry: &&store::Entry| matches!(entry.body, store::Body::House(_));
+    assert!(clean.journal.iter().filter(is_checkpoint).count() >= 2, "each round's files go, and its story");
+
+    let swept = sweep(&case, faults, &mut |_| {});
+
+    assert_sound(&swept);
+    let fault = "one fault anywhere, and everything removed as soon as it is over";
+    let row = Row::once(Chapter::Simulation, fault, "done or named");
+    record(&Row { tried: swept.runs as u64, persons: swept.persons.len() as u64, ..row });
+    println!("{} effects, {} runs, a person needed in {}", swept.effects, swept.runs, swept.persons.len());
+}
+
+#[test]
+fn what_the_hub_does_wrong_is_known_again_though_everything_is_removed_as_soon_as_it_is_over() {
+    for mischief in MISCHIEFS {
+        for seed in 1..=3 {
+            let mischiefs = Mischiefs::of(mischief);
+            let case = Case { seed, mischiefs, municipalities: 2, rounds: 2, keeps_nothing: true, ..Case::clean() };
+            let evidence = run(&Case { has_person: true, ..case });
+
+            assert_eq!(evidence.breaches, Vec::<String>::new(), "{mischief:?}, seed {seed}");
+            let fault = format!("{}, and everything removed as soon as it is over", mischief.told());
+            let row = Row::once(Chapter::Simulation, fault, joined(&evidence.ends));
+            record(&Row { persons: evidence.persons as u64, ..row });
+        }
+    }
+}
+
+#[test]
 fn every_planted_fault_is_caught_by_the_judge() {
     for plant in PLANTS {
         let mut worlds = (1..=WORLDS_MAX)

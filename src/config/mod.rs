@@ -29,6 +29,7 @@ use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, ExchangeName, UserName};
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::patience::Severity;
+use crate::domain::retention::Periods;
 use files::Looked;
 use mistake::Findings;
 
@@ -53,6 +54,8 @@ pub struct Settings {
     pub alarm: AlarmSettings,
     /// None: there is no status page.
     pub page: Option<PageSettings>,
+    /// Of what is of no exchange of these settings any more.
+    pub retention: Periods,
     /// What a person should know although the settings hold.
     pub notes: Vec<Note>,
     /// What the file says.
@@ -126,6 +129,8 @@ pub struct ExchangeSettings {
     pub amount_guard: Percent,
     /// Program by absolute path, then arguments; empty: none.
     pub hand_over_command: Vec<String>,
+    /// Its own, or the house's.
+    pub retention: Periods,
 }
 
 /// When a query is expected.
@@ -200,6 +205,11 @@ impl Settings {
     /// Where the anchor of the store lies.
     pub fn anchor(&self) -> PathBuf {
         self.store.anchor.clone().unwrap_or_else(|| self.folders.state.join("journal.anchor"))
+    }
+
+    /// For how long what is of this exchange is kept.
+    pub fn periods(&self, exchange: &ExchangeName) -> &Periods {
+        self.exchanges.get(exchange).map_or(&self.retention, |exchange| &exchange.retention)
     }
 
     /// Reads a settings file. `environment` is asked for `CREDENTIALS_DIRECTORY`.

@@ -12,13 +12,14 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::files::Looked;
-use super::key::{About, Given, Section, SectionAbout, found, nearest, printable, quoted};
+use super::key::{About, Given, Key, Section, SectionAbout, found, nearest, printable, quoted};
 use super::mistake::Findings;
 use super::table as keys;
-use super::value::SecretFile;
+use super::value::{Keep, SecretFile};
 use super::{EndpointSettings, ExchangeSettings, Folders, PageSettings, Settings, StoreSettings, Written};
 use crate::domain::identity::{EndpointName, ExchangeName};
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::retention::{Period, Periods};
 
 /// Municipalities that one message names: enough to see which list is meant, short enough for a line.
 const CODES_NAMED_MAX: usize = 3;
@@ -60,7 +61,9 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let store = self.store();
         let folders = self.folders();
         let endpoints = self.endpoints();
-        let exchanges = self.exchanges(folders.as_ref().map(|folders| folders.state.as_path()));
+        let retention = self.retention();
+        let of_house = retention.unwrap_or_default();
+        let exchanges = self.exchanges(folders.as_ref().map(|folders| folders.state.as_path()), &of_house);
         let calendar = self.calendar();
         let alarm = self.alarm();
         self.told_apart(endpoints.as_ref());
@@ -73,6 +76,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             calendar: calendar?,
             alarm: alarm?,
             page: page?,
+            retention: retention?,
             notes: Vec::new(),
             written: Written::default(),
         })
@@ -177,19 +181,32 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         })
     }
 
-    fn exchanges(&mut self, state: Option<&Path>) -> Option<BTreeMap<ExchangeName, ExchangeSettings>> {
+    /// The section may be missing: then everything is kept.
+    fn retention(&mut self) -> Option<Periods> {
+        if !self.root.contains_key(keys::RETENTION.name) {
+            return Some(Periods::default());
+        }
+        let mut section = self.single(&keys::RETENTION)?;
+        periods(&mut section, [&keys::ARCHIVE, &keys::JOURNAL, &keys::REGISTER], &Periods::default())
+    }
+
+    fn exchanges(
+        &mut self,
+        state: Option<&Path>,
+        of_house: &Periods,
+    ) -> Option<BTreeMap<ExchangeName, ExchangeSettings>> {
         let tables = self.named(&keys::EXCHANGE)?;
         let count = tables.len();
         let mut exchanges = BTreeMap::new();
         for named in tables {
             let name = self.name::<ExchangeName>(&keys::EXCHANGE, &named);
-            let exchange = self.exchange(named, state);
+            let exchange = self.exchange(named, state, of_house);
             exchanges.extend(name.zip(exchange));
         }
         (exchanges.len() == count).then_some(exchanges)
     }
 
-    fn exchange(&mut self, named: Named<'a, 'i>, state: Option<&Path>) -> Option<ExchangeSettings> {
+    fn exchange(&mut self, named: Named<'a, 'i>, state: Option<&Path>, of_house: &Periods) -> Option<ExchangeSettings> {
         let looked = self.looked;
         let known = self.endpoint_names();
         let heading = heading(&keys::EXCHANGE, named.name);
@@ -208,6 +225,8 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         let end_guard = section.take(&keys::END_GUARD);
         let amount_guard = section.take(&keys::AMOUNT_GUARD);
         let hand_over_command = section.take(&keys::HAND_OVER_COMMAND);
+        let own = [&keys::KEEP_ARCHIVE, &keys::KEEP_JOURNAL, &keys::KEEP_REGISTER];
+        let retention = periods(&mut section, own, of_house);
 
         if let Some(endpoint) = &endpoint
             && !known.contains(endpoint.get_ref().as_str())
@@ -251,6 +270,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
             end_guard: end_guard?.into_inner(),
             amount_guard: amount_guard?.into_inner(),
             hand_over_command: hand_over_command?.into_inner(),
+            retention: retention?,
         })
     }
 
@@ -404,6 +424,34 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         }
         name
     }
+}
+
+/// Archive, journal and register, by their keys; what is not there is as the house has it.
+fn periods(section: &mut Section<'_, '_, '_>, of_keys: [&'static Key<Keep>; 3], of_house: &Periods) -> Option<Periods> {
+    let defaults = [of_house.archive, of_house.journal, of_house.register];
+    let mut spans = [const { None }; 3];
+    let mut kept: [Option<Period>; 3] = defaults;
+    for (number, key) in of_keys.into_iter().enumerate() {
+        if let Some(given) = section.take_optional(key)? {
+            spans[number] = Some(given.span());
+            kept[number] = match given.into_inner() {
+                Keep::ForEver => None,
+                Keep::For(period) => Some(period),
+            };
+        }
+    }
+    let [archive, journal, register] = kept;
+    for (number, longer) in [(1, journal), (2, register)] {
+        let (Some(longer), Some(span)) = (longer, spans[number].clone().or(spans[0].clone())) else { continue };
+        if archive.is_none_or(|archive| !longer.is_at_least(archive)) {
+            let (files, about) = (&of_keys[0].about, &of_keys[number].about);
+            let kept = archive.map_or("which is for ever".to_owned(), |archive| format!("which is {archive}"));
+            let predicate =
+                format!("is {longer}, and shorter than `{}`, {kept}: expected the same or longer", files.name);
+            section.complain(about, span, &predicate);
+        }
+    }
+    Some(Periods { archive, journal, register })
 }
 
 fn heading(about: &SectionAbout, name: &str) -> String {

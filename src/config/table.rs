@@ -3,6 +3,7 @@
 //! (and taken up in `sections`).
 
 mod alarm;
+mod kept;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, UserName};
 use crate::domain::municipality::MunicipalityCode;
+pub(super) use kept::{ARCHIVE, JOURNAL, KEEP_ARCHIVE, KEEP_JOURNAL, KEEP_REGISTER, REGISTER, RETENTION};
 
 pub(super) use alarm::*;
 
@@ -23,8 +25,8 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 /// In the order of the shipped file.
-pub(super) static SECTIONS: [&SectionAbout; 7] =
-    [&STORE, &FOLDERS, &ENDPOINT, &EXCHANGE, &CALENDAR, &ALARM, &PAGE];
+pub(super) static SECTIONS: [&SectionAbout; 8] =
+    [&STORE, &FOLDERS, &RETENTION, &ENDPOINT, &EXCHANGE, &CALENDAR, &ALARM, &PAGE];
 
 pub(super) static STORE: SectionAbout = SectionAbout {
     name: "store",
@@ -293,6 +295,9 @@ pub(super) static EXCHANGE: SectionAbout = SectionAbout {
         &END_GUARD.about,
         &AMOUNT_GUARD.about,
         &HAND_OVER_COMMAND.about,
+        &KEEP_ARCHIVE.about,
+        &KEEP_JOURNAL.about,
+        &KEEP_REGISTER.about,
     ],
 };
 

@@ -158,6 +158,38 @@ fn a_section_that_is_missing_or_no_table_is_told() {
 }
 
 #[test]
+fn what_is_kept_is_the_houses_or_the_exchanges_own_and_files_go_first() {
+    let with = |house: &str, own: &str| {
+        let shipped = shipped::file().replace("#keep_archive = \"5y\"", own);
+        parse(&shipped.replace("\n[retention]\n", &format!("\n[retention]\n{house}\n")))
+    };
+    let of = |settings: Settings| {
+        let periods = settings.exchanges.values().next().unwrap().retention;
+        [periods.archive, periods.journal, periods.register].map(|kept| kept.map(|kept| kept.to_string()))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let house = "archive = \"1y\"\njournal = \"5y\"\n";
+
+    assert_eq!(of(with("", "").unwrap()), [None, None, None]);
+    assert_eq!(of(with(house, "").unwrap()), [some("1y"), some("5y"), None]);
+    let own = "keep_archive = \"30d\"\nkeep_journal = \"forever\"\nkeep_register = \"18mo\"";
+    assert_eq!(of(with(house, own).unwrap()), [some("30d"), None, some("18mo")]);
+
+    let told = |house, own| told_one(&with(house, own).unwrap_err().mistakes[0]);
+    let shorter = told("archive = \"5y\"\njournal = \"1y\"", "");
+    assert!(
+        shorter.ends_with(
+            "`journal` is 1y, and shorter than `archive`, which is 5y: expected the same or longer (in [retention])"
+        ),
+        "{shorter}"
+    );
+    let for_ever = told("register = \"1y\"", "");
+    assert!(for_ever.contains("shorter than `archive`, which is for ever"), "{for_ever}");
+    let own = told(house, "keep_archive = \"10y\"");
+    assert!(own.contains("`keep_journal` is 5y, and shorter than `keep_archive`, which is 10y"), "{own}");
+}
+
+#[test]
 fn two_exchanges_never_share_a_folder() {
     let first = shipped::file();
     let exchange = first.split("[exchange.sf2530]").nth(1).unwrap();

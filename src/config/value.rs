@@ -18,6 +18,7 @@ use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::patience::Severity;
+use crate::domain::retention::Period;
 
 /// A host key's SHA-256 as `ssh-keygen -l` shows it: `SHA256:` and 43 characters of base64 without padding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,6 +39,13 @@ pub enum Listen {
     /// A socket in the file system, by its absolute path; its folder and mode say who reaches it.
     Unix(PathBuf),
     Tcp(SocketAddr),
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Keep {
+    ForEver,
+    For(Period),
 }
 
 /// Where a secret lies: never the secret itself.
@@ -224,6 +232,32 @@ pub(super) fn time(given: &Given<'_>, least: u64, most: u64) -> Result<Duration,
     })
 }
 
+/// Nothing that is kept for longer has an end.
+const YEARS_MAX: i16 = 100;
+
+/// A time that is counted on the calendar, such as `5y` or `18mo`, or `forever`.
+pub(super) fn keep(given: &Given<'_>) -> Result<Keep, Vec<Complaint>> {
+    text(given, |text| {
+        if text == "forever" {
+            return Some(Keep::ForEver);
+        }
+        let span = text.parse::<Span>().ok()?;
+        let days = span.get_weeks().checked_mul(7)?.checked_add(span.get_days())?;
+        let period = Period { years: span.get_years(), months: span.get_months(), days };
+        let is_only_days = span
+            == Span::new()
+                .years(period.years)
+                .months(period.months)
+                .weeks(span.get_weeks())
+                .days(span.get_days())
+                .fieldwise();
+        let (least, most) = (Period { days: 1, ..Period::default() }, Period { years: YEARS_MAX, ..Period::default() });
+        let is_positive = period.years >= 0 && period.months >= 0 && days >= 0;
+        (is_only_days && is_positive && period.is_at_least(least) && most.is_at_least(period))
+            .then_some(Keep::For(period))
+    })
+}
+
 /// A whole share, written `20%`.
 pub(super) fn percent(given: &Given<'_>) -> Result<Percent, Vec<Complaint>> {
     text(given, |text| {
@@ -405,6 +439,26 @@ mod tests {
         }
         for wrong in ["", "60", "0s", "-5m", "5m ago", "1 month", "9d", "999999999999999999999h", "12 parsecs"] {
             assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_a_time_on_the_calendar_or_no_end() {
+        let kept = |text: &str| keep(&Given::new(0..0, DeValue::String(text.into()))).ok();
+        let period = |years, months, days| Some(Keep::For(Period { years, months, days }));
+        for (written, meant) in [
+            ("5y", period(5, 0, 0)),
+            ("18mo", period(0, 18, 0)),
+            ("1y 6mo", period(1, 6, 0)),
+            ("30d", period(0, 0, 30)),
+            ("2w", period(0, 0, 14)),
+            ("100y", period(100, 0, 0)),
+            ("forever", Some(Keep::ForEver)),
+        ] {
+            assert_eq!(kept(written), meant, "{written}");
+        }
+        for wrong in ["", "5", "0d", "-5y", "12h", "1y 1h", "101y", "1300mo", "for ever", "5 parsecs"] {
+            assert_eq!(kept(wrong), None, "{wrong}");
         }
     }
 

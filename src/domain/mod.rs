@@ -15,3 +15,4 @@ pub mod patience;
 pub mod person;
 pub mod query;
 pub mod reply;
+pub mod retention;

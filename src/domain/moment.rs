@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// An instant, in UTC, to the microsecond.
@@ -50,6 +50,19 @@ impl Moment {
     pub fn plus(self, wait: std::time::Duration) -> Moment {
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         Moment(self.0.saturating_add(wait).unwrap_or(Timestamp::MAX))
+    }
+
+    /// That much later on the calendar, at the same time of the Danish day; a day that its month does not have becomes
+    /// the month's last.
+    pub fn plus_on_calendar(self, span: Span) -> Moment {
+        let then = self.0.to_zoned(copenhagen()).checked_add(span);
+        then.map_or(Moment(Timestamp::MAX), |then| then.timestamp().into())
+    }
+
+    /// The same back in time.
+    pub fn minus_on_calendar(self, span: Span) -> Moment {
+        let then = self.0.to_zoned(copenhagen()).checked_sub(span);
+        then.map_or(Moment(Timestamp::MIN), |then| then.timestamp().into())
     }
 
     /// How long it is from `earlier` to this moment; zero if `earlier` is later.

@@ -16,9 +16,11 @@ use tracing::{info, warn};
 
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
+use crate::domain::identity::Route;
 use crate::domain::moment::Moment;
 use crate::durable::{Disk, read_bounded};
 use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
+use crate::store::removal::{LeftBehind, Removal};
 use crate::store::{
     Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
 };
@@ -164,7 +166,7 @@ impl Anchored {
 
     /// Makes the journal's end the only thing that the anchor says.
     pub fn renew(&mut self) -> Result<(), AnchorTrouble> {
-        let Some(last) = entry_at(self.store.as_ref(), self.store.head().seq)? else { return Ok(()) };
+        let Some(last) = self.store.entry(self.store.head().seq)? else { return Ok(()) };
         self.bytes = None;
         let written = self.write(&AnchorLine::from(&last), true);
         written.map_err(|reason| AnchorTrouble::Unwritten { path: self.path.clone(), reason })
@@ -193,22 +195,17 @@ fn is_intent(body: &Body) -> bool {
 }
 
 fn standing(journal: &dyn Store, anchor: AnchorLine) -> Result<Standing, StoreTrouble> {
-    let has_it = entry_at(journal, anchor.seq)?.is_some_and(|entry| entry.hash == anchor.hash);
+    let hash = match journal.entry(anchor.seq)? {
+        Some(entry) => Some(entry.hash),
+        // Removed since, by a checkpoint that the anchor does not know yet.
+        None => {
+            let left = journal.left()?.remains;
+            let entry = left.iter().flat_map(|(_, left)| left.entries()).find(|entry| entry.seq == anchor.seq);
+            entry.map(|entry| entry.hash)
+        }
+    };
     let restored = Restored { anchor: Some(anchor), found: journal.head() };
-    Ok(if has_it { Standing::Holds } else { Standing::Restored(restored) })
-}
-
-/// The entry of this number, if the journal is long enough.
-fn entry_at(journal: &dyn Store, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
-    let mut found = None;
-    if seq > 0 && seq <= journal.head().seq {
-        journal.entries(seq - 1, &mut |entry| {
-            if entry.seq == seq {
-                found = Some(entry);
-            }
-        })?;
-    }
-    Ok(found)
+    Ok(if hash == Some(anchor.hash) { Standing::Holds } else { Standing::Restored(restored) })
 }
 
 impl Reading for Anchored {
@@ -222,6 +219,18 @@ impl Reading for Anchored {
 
     fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
         self.store.changes(seq, each)
+    }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        self.store.entry(seq)
+    }
+
+    fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+        self.store.left()
+    }
+
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+        self.store.ended_before(route, before)
     }
 }
 
@@ -249,6 +258,26 @@ impl Store for Anchored {
             self.note(entry, false);
         }
         Ok(outcome)
+    }
+
+    fn checkpoint(
+        &mut self,
+        expected: Head,
+        at: Moment,
+        removal: &Removal,
+    ) -> Result<(Entry, LeftBehind), StoreTrouble> {
+        let (entry, left) = self.store.checkpoint(expected, at, removal)?;
+        // What was removed is not in the journal any more, so the anchor must not end with it.
+        self.note(&entry, true);
+        Ok((entry, left))
+    }
+
+    fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble> {
+        self.store.to_unlink(at_most)
+    }
+
+    fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
+        self.store.unlinked(files)
     }
 }
 

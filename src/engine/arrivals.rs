@@ -12,6 +12,7 @@ use super::site::Kind;
 use crate::domain::exchange::Book;
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::identity::{EndpointName, RemoteName, Route};
+use crate::domain::retention::HashKey;
 use crate::transport::{Connect, Listed, Listing};
 
 /// Metadata and receipts are a kilobyte.
@@ -37,6 +38,8 @@ pub struct Candidate {
     pub metadata_size: u64,
     /// What was fetched under this name before, and whether its story is at its end.
     pub known: Vec<(Arrival, bool)>,
+    /// By which the hashes of those are sealed whose files were erased.
+    pub key: Option<HashKey>,
 }
 
 /// What a listing comes to.
@@ -154,7 +157,7 @@ pub fn sort<C: Connect>(
         sorted.foreign += u64::from(look.is_some_and(|look| look.found == Found::NotOurs));
         if sorted.is_to_be_read(look, &file.name) {
             let (name, size, known) = (file.name.clone(), file.size, book.fetched(&file.name));
-            sorted.replies.push(Candidate { route, name, size, metadata_size, known });
+            sorted.replies.push(Candidate { route, name, size, metadata_size, known, key: book.key() });
         }
     }
     sorted

@@ -181,7 +181,7 @@ fn wanted(office: &Office, book: &Book) -> io::Result<Vec<Wanted>> {
             wanted.push(Wanted { from, to, known, may_be_gone });
         }
     };
-    for exchange in book.all() {
+    for exchange in book.all().filter(|exchange| exchange.erased.is_none()) {
         let copy = office.places.query(&exchange.route, exchange.id);
         match &exchange.origin {
             Origin::Query(query) => want(copy, Some(query.hash), false),

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::decide::Ask;
+use super::retention::{HoldAsk, Plan};
 use super::retry::{RetryAsk, RetryLine};
 use super::snapshot::{ExchangeLine, HeldItem, Snapshot, Story};
 use crate::domain::amount::Oere;
@@ -13,7 +14,9 @@ use crate::domain::change::Change;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::retention::LegalHold;
 use crate::outbox::Waiting;
+use crate::store::removal::Removed;
 
 /// A request is never longer, in bytes.
 pub const REQUEST_BYTES_MAX: u64 = 64 << 10;
@@ -40,6 +43,12 @@ pub enum Request {
         payment_date: Date,
     },
     Register(RegisterRequest),
+    /// What is older than is kept: what would go, or that it goes now.
+    Retention {
+        now: bool,
+    },
+    /// A legal hold is put on something, or lifted.
+    HoldByLaw(HoldAsk),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +99,18 @@ pub enum Answer {
         /// By which reply each route stands; told where one municipality was asked for, or nothing came.
         #[serde(default)]
         standing: Vec<Standing>,
+    },
+    /// What would go, and what keeps the rest.
+    Retention {
+        plan: Plan,
+    },
+    /// What has gone just now.
+    Removed {
+        removed: Removed,
+    },
+    /// The legal holds that are in force now.
+    Holds {
+        holds: Vec<LegalHold>,
     },
     /// Why not, in a sentence.
     Refused {

@@ -25,6 +25,7 @@ mod pulse;
 pub mod rebuild;
 pub mod recover;
 mod restored;
+pub mod retention;
 pub mod retry;
 mod serve;
 pub mod site;

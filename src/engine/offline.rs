@@ -10,6 +10,7 @@ use super::control::{Answer, Request};
 use super::decide::{NotDecided, decide, is_good};
 use super::desk::{self, Office};
 use super::restored;
+use super::retention;
 use super::retry::{CameTo, RetryAsk, RetryLine, facts, first_state};
 use super::site::{LayoutTrouble, Surroundings};
 use crate::config::Settings;
@@ -75,6 +76,7 @@ pub fn answer(
     if let Standing::Restored(restored) = &standing {
         match (restored::answer(&office, &book, restored, false, &request), request) {
             (Answer::Explained { stories, waiting }, _) => each(desk::tell_stories(stories, waiting, &store)?),
+            (Answer::Retention { plan }, _) => each(Answer::Retention { plan: plan.count(&store)? }),
             (Answer::Agreements { .. }, Request::Register(request)) => desk::read_register(&request, &store, each)?,
             (answer, _) => each(answer),
         }
@@ -107,12 +109,28 @@ pub fn answer(
             }
             Err(not) => each(Answer::Refused { why: not.to_string() }),
         },
+        Request::Retention { now: false } => each(Answer::Retention { plan: office.plan(&book).count(&store)? }),
+        Request::Retention { now: true } => {
+            let mut book = book;
+            each(match retention::run(&office, &mut store, &mut book)? {
+                Ok(removed) => Answer::Removed { removed },
+                Err(why) => Answer::Refused { why },
+            });
+        }
+        Request::HoldByLaw(ask) => match ask.fact(&book, who) {
+            Ok(fact) => {
+                let head = store.head();
+                store.append(head, office.surroundings.now(), &[Body::House(fact)])?;
+                each(Answer::Holds { holds: fold(&store)?.legal_holds().cloned().collect() });
+            }
+            Err(why) => each(Answer::Refused { why }),
+        },
         Request::Retry(ask) => each(retry(&office, &mut store, book, &ask, &who)),
         Request::Register(request) if request.full.as_ref().is_some_and(|reason| !is_good(reason)) => {
             each(Answer::Refused { why: NotDecided::BadReason.to_string() });
         }
         Request::Register(request) => {
-            if let Err(why) = office.can_be_asked(&request) {
+            if let Err(why) = office.can_be_asked(&book, &request) {
                 each(Answer::Mistaken { why });
                 return Ok(());
             }
@@ -209,16 +227,20 @@ fn anchored(office: &Office, store: SqliteStore) -> Result<(Anchored, Standing),
     Ok(Anchored::open(Box::new(store), office.disk.clone(), office.settings.anchor())?)
 }
 
-/// The book that the journal gives. A story with an entry that is not understood is marked broken.
+/// The book that the journal gives, and what retention has left behind. A story with an entry that is not understood is
+/// marked broken.
 pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
-    let mut book = Book::default();
+    let left = journal.left()?;
+    let mut book = retention::remembered(&left);
     journal.entries(0, &mut |entry| match entry.body {
         Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
         Body::NotUnderstood { id: Some(id), what, marks, .. } => {
             book.not_understood(entry.seq, id, entry.at, &what, &marks);
         }
-        Body::NotUnderstood { id: None, .. } | Body::House(_) => {}
+        Body::House(fact) => retention::take_in(&mut book, entry.at, &fact),
+        Body::NotUnderstood { id: None, .. } => {}
     })?;
+    retention::note_erased(&mut book, &left);
     Ok(book)
 }
 
@@ -226,9 +248,11 @@ pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
 mod tests {
     use super::*;
     use crate::domain::exchange::State;
+    use crate::domain::identity::Route;
     use crate::domain::moment::Moment;
     use crate::engine::recover::tests::{Ground, id, query, rejected};
     use crate::engine::retry::{Filter, Selection};
+    use crate::store::removal::{LeftBehind, Removal};
     use crate::store::{self, Answer as Agreement, Head, Order, Outcome, Question};
 
     /// A store whose disk is full after so many appends.
@@ -245,6 +269,18 @@ mod tests {
 
         fn changes(&self, seq: u64, each: &mut dyn FnMut(store::Changed)) -> Result<(), StoreTrouble> {
             self.0.changes(seq, each)
+        }
+
+        fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+            self.0.entry(seq)
+        }
+
+        fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+            self.0.left()
+        }
+
+        fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+            self.0.ended_before(route, before)
         }
     }
 
@@ -266,6 +302,23 @@ mod tests {
             decide: &mut dyn FnMut(&crate::domain::change::ChangeSummary) -> Option<crate::domain::exchange::Fact>,
         ) -> Result<Outcome, StoreTrouble> {
             self.0.apply(order, stated, decide)
+        }
+
+        fn checkpoint(
+            &mut self,
+            expected: Head,
+            at: Moment,
+            removal: &Removal,
+        ) -> Result<(Entry, LeftBehind), StoreTrouble> {
+            self.0.checkpoint(expected, at, removal)
+        }
+
+        fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble> {
+            self.0.to_unlink(at_most)
+        }
+
+        fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
+            self.0.unlinked(files)
         }
     }
 

@@ -46,10 +46,14 @@ pub const POINTS_IN_DOUBT: [&str; 1] = ["doubt_settled"];
 /// The points that only a retry passes: its copy is there, and no fact names it yet.
 pub const POINTS_OF_RETRY: [&str; 1] = ["retry_copied"];
 
+/// The points that only retention passes.
+pub const POINTS_OF_RETENTION: [&str; 4] = ["retention_begun", "checkpointed", "file_unlinked", "files_unlinked"];
+
 /// Ends the process here, without a word and without cleaning up, or waits here, if the environment says so.
 #[cfg(debug_assertions)]
 pub fn reached(point: &str) {
-    let is_known = [&POINTS[..], &POINTS_IN_DOUBT, &POINTS_OF_RETRY].iter().any(|points| points.contains(&point));
+    let lists = [&POINTS[..], &POINTS_IN_DOUBT, &POINTS_OF_RETRY, &POINTS_OF_RETENTION];
+    let is_known = lists.iter().any(|points| points.contains(&point));
     debug_assert!(is_known, "{point} is not in the list");
     let is_named = |variable| std::env::var_os(variable).is_some_and(|wanted| wanted == point);
     if is_named(KILL_VARIABLE) {

@@ -2,7 +2,7 @@
 //! which is then compared with the store's. Nothing of the house is changed, a daemon may run meanwhile. Start with
 //! [`rebuild`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -12,13 +12,16 @@ use sha2::{Digest, Sha256};
 
 use super::desk::Office;
 use super::offline::StoreLock;
+use super::retention;
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::exchange::{Book, Fact, State};
 use crate::domain::identity::{ContentHash, FileId};
 use crate::domain::moment::Moment;
+use crate::domain::retention::HashKey;
 use crate::durable::Disk;
 use crate::pipeline::{ArchivedReply, ReadTrouble};
+use crate::store::removal::Remains;
 use crate::store::{Body, Difference, Differing, Entry, Order, Reading, Replay, SqliteReader, StoreTrouble};
 
 /// What a rebuild came to.
@@ -28,6 +31,8 @@ pub struct Rebuilt {
     pub head: u64,
     /// Replies that were applied again.
     pub replies: u64,
+    /// Replies whose files are erased: their rows were held against what the checkpoint has left of them, and taken over.
+    pub left: u64,
     /// Rows of the register that were compared.
     pub rows: u64,
     /// Archived files that were looked at.
@@ -79,7 +84,7 @@ pub fn rebuild(office: &Office, tell: &mut dyn FnMut(String)) -> Result<Rebuilt,
         tell(format!("applying reply {} of {jobs}", number + 1));
         // What a later program applied stays as it is, so that what follows is compared with what it followed.
         while let Some(seq) = marks.next_if(|seq| *seq < job.seq) {
-            take_over_unknown(&mut replay, &plan, seq)?;
+            take_over_others(&reader, &mut replay, &plan, seq, &mut rebuilt)?;
         }
         marks.next_if_eq(&job.seq);
         rebuilt.files += u64::from(job.arrival.is_some());
@@ -95,7 +100,7 @@ pub fn rebuild(office: &Office, tell: &mut dyn FnMut(String)) -> Result<Rebuilt,
         }
     }
     for seq in marks {
-        take_over_unknown(&mut replay, &plan, seq)?;
+        take_over_others(&reader, &mut replay, &plan, seq, &mut rebuilt)?;
     }
     rebuilt.findings.extend(plan.findings);
     tell("comparing".to_owned());
@@ -123,6 +128,10 @@ struct Plan {
     files: Vec<ArchivedFile>,
     /// Entries that this program does not understand.
     not_understood: BTreeSet<u64>,
+    /// Stories whose files are erased, and what is left of their replies in the register, by the reply's entry.
+    erased: HashSet<FileId>,
+    left: BTreeMap<u64, (u64, ContentHash)>,
+    key: Option<HashKey>,
     findings: Vec<Finding>,
 }
 
@@ -145,7 +154,14 @@ struct ArchivedFile {
 
 impl Plan {
     fn of(office: &Office, journal: &dyn Reading) -> Result<Plan, RebuildTrouble> {
-        let (mut plan, mut book) = (Plan::default(), Book::default());
+        let left = journal.left()?;
+        let mut book = retention::remembered(&left);
+        let mut plan = Plan { key: left.key, erased: retention::erased(&left), ..Plan::default() };
+        for (_, remains) in left.remains {
+            if let Remains::Reply { seq, rows, digest } = remains {
+                plan.left.insert(seq, (rows, digest));
+            }
+        }
         let head = journal.entries(0, &mut |entry| plan.take_in(office, &mut book, entry));
         plan.head = head
             .map_err(|trouble| match trouble {
@@ -178,6 +194,9 @@ impl Plan {
             }
         };
         book.take_in(seq, id, at, &fact);
+        if self.erased.contains(&id) {
+            return;
+        }
         let (path, hash, what) = match &fact {
             Fact::Accepted(query) => (office.places.query(&query.route, id), query.hash, "query"),
             // One that was too large to be copied has the hash of nothing.
@@ -208,11 +227,28 @@ impl Job {
     }
 }
 
-/// What a later version applied, or nobody: the first is not for this program to judge, the second shows as a
-/// difference.
-fn take_over_unknown(replay: &mut Replay, plan: &Plan, seq: u64) -> Result<(), RebuildTrouble> {
-    if plan.not_understood.contains(&seq) {
-        replay.take_over(seq)?;
+/// What cannot be applied again: the rows of an erased reply, as a checkpoint has left them; what a later version applied,
+/// which is not for this program to judge; or nobody, which shows as a difference.
+fn take_over_others(
+    original: &SqliteReader,
+    replay: &mut Replay,
+    plan: &Plan,
+    seq: u64,
+    rebuilt: &mut Rebuilt,
+) -> Result<(), RebuildTrouble> {
+    match (plan.left.get(&seq), plan.key) {
+        (Some(left), Some(key)) => {
+            rebuilt.left += 1;
+            if original.digest_of_reply(seq, &key)? != *left {
+                let what =
+                    "its rows of the register are not those that a checkpoint has left of it, when its file was erased";
+                let entry = i64::try_from(seq).ok();
+                rebuilt.findings.push(Finding { entry, route: None, rows: 0, what: what.to_owned() });
+            }
+            replay.take_over(seq)?;
+        }
+        _ if plan.not_understood.contains(&seq) => replay.take_over(seq)?,
+        _ => {}
     }
     Ok(())
 }

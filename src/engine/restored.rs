@@ -95,13 +95,18 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
             exchanges.iter_mut().filter(is_open).for_each(|line| wait_for_recovery(line, daemon_runs));
             Answer::Listed { exchanges }
         }
-        Request::Register(asked) => match office.can_be_asked(asked) {
+        Request::Register(asked) => match office.can_be_asked(book, asked) {
             Err(why) => Answer::Mistaken { why },
             // To show it in full is journalled, and nothing may be until somebody has looked.
             Ok(()) if asked.full.is_some() => Answer::Refused { why: restored.to_string() },
             Ok(()) => Answer::Agreements { count: 0, standing: Vec::new() },
         },
-        Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => Answer::Refused { why: restored.to_string() },
+        Request::Retention { now: false } => Answer::Retention { plan: office.plan(book) },
+        Request::Decide(_)
+        | Request::Retry(_)
+        | Request::Query { .. }
+        | Request::Retention { now: true }
+        | Request::HoldByLaw(_) => Answer::Refused { why: restored.to_string() },
     }
 }
 

@@ -179,6 +179,10 @@ pub fn may_be_retried<'b>(book: &'b Book, id: FileId, seen: Option<&str>) -> Res
     match &exchange.origin {
         Origin::Unfit(_) => return not_now("its file was unfit; put a corrected query into the outbox"),
         Origin::Reply => return not_now("it has no query that could be sent again"),
+        Origin::Query(_) if let Some(erased) = exchange.erased => {
+            let date = erased.files_at.date_in_copenhagen();
+            return not_now(&format!("its archived copy was erased on {date}, because it was older than is kept"));
+        }
         Origin::Query(_) => {}
     }
     if let Some(by) = book.live_retry(exchange) {

@@ -152,6 +152,20 @@ async fn serve_one(
             };
             say(&mut to, &answer).await;
         }
+        (Request::Retention { .. }, Answer::Retention { plan }) => {
+            let count = move || {
+                let reader = reader()?;
+                plan.count(reader.as_ref())
+            };
+            let counted = tokio::time::timeout(LOOK_WITHIN, tokio::task::spawn_blocking(count)).await;
+            let answer = match counted {
+                Ok(Ok(Ok(plan))) => Answer::Retention { plan },
+                Ok(Ok(Err(trouble))) => Answer::Refused { why: trouble.to_string() },
+                Ok(Err(e)) => Answer::Refused { why: e.to_string() },
+                Err(_) => Answer::Refused { why: not_in_time(true) },
+            };
+            say(&mut to, &answer).await;
+        }
         (Request::Register(request), Answer::Agreements { .. }) => stream_register(&mut to, request, reader).await,
         (_, answer) => {
             say(&mut to, &answer).await;
@@ -170,7 +184,8 @@ async fn answer_of(request: Request, who: String, commands: &mpsc::Sender<Comman
 fn is_look(request: &Request) -> bool {
     match request {
         Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Register(_) => true,
-        Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => false,
+        Request::Retention { now } => !now,
+        Request::Decide(_) | Request::Retry(_) | Request::Query { .. } | Request::HoldByLaw(_) => false,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::domain::identity::{BadName, EndpointName, ExchangeName, FileId, Remot
 use crate::domain::layout::{Layout, Purpose};
 use crate::domain::moment::Moment;
 use crate::domain::patience::Patience;
+use crate::domain::retention::HashKey;
 use crate::durable::Disk;
 use crate::outbox::Outbox;
 use crate::transport::{Connect, Folder, RemotePath};
@@ -53,6 +54,12 @@ impl Surroundings {
 
     pub fn nonce(&self) -> u32 {
         ((self.dice)() >> 32) as u32
+    }
+
+    pub fn hash_key(&self) -> HashKey {
+        let mut bytes = [0; 32];
+        bytes.chunks_mut(8).for_each(|eight| eight.copy_from_slice(&(self.dice)().to_le_bytes()));
+        HashKey::new(bytes)
     }
 
     pub fn file_id(&self) -> FileId {

@@ -14,7 +14,9 @@ use crate::domain::exchange::{Exchange, Fact, State};
 use crate::domain::identity::{ContentHash, DeliveryNumber, EndpointName, ExchangeName, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::retention::Erased;
 use crate::outbox::Waiting;
+use crate::store::removal::FileLeft;
 
 pub use super::concern::{Concern, ConcernKind, Severity};
 
@@ -239,6 +241,18 @@ pub struct Story {
     #[serde(default)]
     pub offer: Option<Offer>,
     pub entries: Vec<StoryEntry>,
+    /// What retention has taken of it, and what is left of its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<ErasedStory>,
+}
+
+/// A story of which retention has taken something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedStory {
+    pub at: Erased,
+    pub begun: Moment,
+    pub ended: Moment,
+    pub left: Vec<FileLeft>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

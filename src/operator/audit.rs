@@ -32,6 +32,9 @@ pub struct Audit {
     /// None: there was no anchor to hold the journal against.
     pub anchor: Option<AnchorSeen>,
     pub recoveries: Vec<Recovery>,
+    /// Entries that retention has removed, and those of which it has removed a file's hash.
+    pub removed: u64,
+    pub sealed: u64,
     pub not_understood: u64,
     /// How many there are; at most [`FLAWS_SHOWN_MAX`] of them follow.
     pub flaw_count: u64,
@@ -78,10 +81,11 @@ pub fn verify(settings: &Settings, anchor: Option<&Path>) -> Result<Audit, Failu
         &mut |read| progress.tell(|| format!("{} read", count_entries(read))),
     );
     drop(progress);
-    let Verified { entries, head, anchors_met: met, recoveries, not_understood, flaws: flaw_count } =
+    let Verified { entries, removed, sealed, head, anchors_met: met, recoveries, not_understood, flaws: flaw_count } =
         verified.map_err(|trouble| Failure::Wrong(trouble.to_string()))?;
     let anchor = anchor.map(|file| AnchorSeen { file: file.display().to_string(), lines: line_count, met, torn });
-    Ok(Audit { entries, head: head.map(head_line), anchor, recoveries, not_understood, flaw_count, flaws })
+    let head = head.map(head_line);
+    Ok(Audit { entries, head, anchor, recoveries, removed, sealed, not_understood, flaw_count, flaws })
 }
 
 /// The anchor of the settings, if there is one.
@@ -121,6 +125,15 @@ pub fn show(audit: &Audit, look: Look, called: &Called) -> String {
             "{entries} of another version of Sluse, in their place; this one does not understand them and leaves their \
              exchanges alone: {}",
             called.command("held")
+        );
+        shown.push_str(&paragraph("", &text));
+    }
+    if audit.removed + audit.sealed > 0 {
+        let text = format!(
+            "Retention has removed {} of these, which stand in the chain by their hashes alone, and the hashes of files from \
+             {}; that is what its checkpoints say, link by link.",
+            count_entries(audit.removed),
+            count_entries(audit.sealed)
         );
         shown.push_str(&paragraph("", &text));
     }
@@ -221,6 +234,7 @@ fn place(flaw: &Flaw) -> String {
         Part::Journal => "journal",
         Part::Anchor => "anchor",
         Part::Register => "register",
+        Part::Remains => "checkpoint",
     };
     match flaw.entry {
         Some(entry) => format!("{part}, entry {entry}: "),

@@ -12,6 +12,8 @@ use crate::domain::identity::ExchangeName;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::person::mask_in_text;
+use crate::domain::retention::Scope;
+use crate::engine::retention::HoldAsk;
 
 const SETTINGS_FILE: &str = "/etc/sluse/sluse.toml";
 const SETTINGS_VARIABLE: &str = "SLUSE_CONFIG";
@@ -157,6 +159,25 @@ journalled with who and why.")]
     ///
     /// Without --accept it only looks, and exits with status 1 if there is something to decide. The daemon must be stopped.
     Recover(Recover),
+    /// What is older than is kept, and what keeps the rest; with --now it goes at once, and not only tonight
+    ///
+    /// Changes nothing without --now. What is open, waits for a person or is under a legal hold never goes.
+    #[command(
+        after_help = "Examples:\n  sluse retention\n  sluse retention --now\n\nHow long what is kept: [retention] in \
+the settings, and docs/retention.md."
+    )]
+    Retention {
+        /// Remove it now
+        #[arg(long)]
+        now: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Keep retention from removing anything of a municipality, an exchange, or of all
+    LegalHold {
+        #[command(subcommand)]
+        what: LegalHold,
+    },
     /// Whether journal and register are what was written
     Audit {
         #[command(subcommand)]
@@ -184,6 +205,31 @@ journalled with who and why.")]
     Hub(HubArgs),
     /// See it work: hub, daemon and whole rounds in a folder of their own
     Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LegalHold {
+    /// From now on nothing of it is removed
+    Add(Covered),
+    /// It may be removed again
+    Remove(Covered),
+    /// Every hold that is in force, since when, by whom and why
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Covered {
+    /// A municipality's code; all of them without it
+    pub municipality: Option<MunicipalityCode>,
+    /// Only this exchange of the settings
+    #[arg(long, value_name = "NAME")]
+    pub exchange: Option<ExchangeName>,
+    /// Why: kept in the journal beside who and when; without personal data
+    #[arg(long)]
+    pub reason: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -347,6 +393,13 @@ pub struct Demo {
     pub keep: Option<PathBuf>,
 }
 
+impl Covered {
+    pub fn ask(self, lift: bool) -> HoldAsk {
+        let Covered { municipality, exchange, reason } = self;
+        HoldAsk { scope: Scope { exchange, municipality }, reason, lift }
+    }
+}
+
 fn day(text: &str) -> Result<Date, &'static str> {
     let is_bare = text.len() == "2026-12-31".len();
     text.parse().ok().filter(|_| is_bare).ok_or("expected a date such as 2026-12-31")
@@ -385,6 +438,10 @@ mod tests {
             "sluse refuse 3f0f --reason why",
             "sluse settle 3f0f --not-sent --reason why",
             "sluse withdraw 3f0f --reason why --seen 0123456789ab",
+            "sluse retention --now --json",
+            "sluse legal-hold add 0751 --exchange sf2530 --reason why",
+            "sluse legal-hold remove --reason why",
+            "sluse legal-hold list --json",
             "sluse retry --all-rejected --dry-run",
             "sluse retry --municipality 0751 --municipality 0101 --payment-date 2026-12-31 --code 21 --reason why --json",
             "sluse retry --since 2026-12-01 --exchange sf2530 --reason why",

@@ -159,10 +159,17 @@ impl<'s> Desk<'s> {
     ) -> Result<(), DeskTrouble> {
         let conclusion = conclusion(request);
         let within = self.within.unwrap_or(match request {
-            Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => DECISION_WITHIN,
-            Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Register(_) => {
-                ANSWER_WITHIN
-            }
+            Request::Decide(_)
+            | Request::Retry(_)
+            | Request::Query { .. }
+            | Request::Retention { now: true }
+            | Request::HoldByLaw(_) => DECISION_WITHIN,
+            Request::Status
+            | Request::Explain { .. }
+            | Request::List { .. }
+            | Request::Held
+            | Request::Register(_)
+            | Request::Retention { now: false } => ANSWER_WITHIN,
         });
         let failed = |e: io::Error| match e.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => DeskTrouble::Silent { within, conclusion },
@@ -209,8 +216,14 @@ fn conclusion(request: &Request) -> &'static str {
         Request::Retry(_) => "which of them were sent again is not known: look with `sluse retry … --dry-run`",
         Request::Decide(_) => "whether the decision was taken is not known: look with `sluse explain ID`",
         Request::Query { .. } => "whether the query was written is not known: look with `sluse status`",
+        Request::Retention { now: true } => "what was begun goes on by itself: look with `sluse retention`",
+        Request::HoldByLaw(_) => "whether it was recorded is not known: look with `sluse legal-hold list`",
         Request::Register(_) => "what was shown is not the whole register",
-        Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held => "nothing was changed",
+        Request::Status
+        | Request::Explain { .. }
+        | Request::List { .. }
+        | Request::Held
+        | Request::Retention { now: false } => "nothing was changed",
     }
 }
 

@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::held::{self, Called};
 use super::sentence::{self, Around};
 use super::status::deadline;
-use super::text::{Cell, Look, Table, Tone, minute, municipality, paragraph, second, tone_of};
+use super::text::{Cell, Look, Table, Tone, count, minute, municipality, paragraph, second, tone_of};
 use crate::domain::exchange::Exchange;
 use crate::engine::places::short_id;
-use crate::engine::snapshot::{ExchangeLine, Offer, Story, StoryEntry};
+use crate::engine::snapshot::{ErasedStory, ExchangeLine, Offer, Story, StoryEntry};
 use crate::outbox::Waiting;
+use crate::store::removal::FileLeft;
 
 /// One thing that is told, as JSON: a story, or a file that waits.
 #[derive(Debug, Serialize)]
@@ -78,6 +79,34 @@ pub fn after(before: Option<Exchange>, story: &Story, entry: &StoryEntry) -> Opt
     }
 }
 
+/// What retention has taken of a story, and what is left.
+fn what_is_left(erased: &ErasedStory) -> String {
+    let ErasedStory { at, begun, ended, left } = erased;
+    let files: Vec<String> = left
+        .iter()
+        .map(|FileLeft { what, name, size, hash }| {
+            let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+            let size = size.map(|size| format!(" of {}", count(size, "byte"))).unwrap_or_default();
+            format!("{what}{name}{size}, keyed hash {}", hash.short())
+        })
+        .collect();
+    let left = if files.is_empty() { "nothing of its files".to_owned() } else { files.join("; ") };
+    let told = match at.story_at {
+        Some(story_at) => format!(
+            "It began at {} and was over at {}. Its story was older than is kept and was removed at {}. What is left, to know \
+             again what comes twice: {left}.",
+            second(*begun),
+            second(*ended),
+            second(story_at)
+        ),
+        None => format!(
+            "Its files were older than is kept and were erased at {}; the hashes above are keyed. What is left: {left}.",
+            second(at.files_at)
+        ),
+    };
+    paragraph("Removed: ", &told)
+}
+
 fn one(story: &Story, look: Look, called: &Called) -> String {
     let heading = held::of_route(story.route.as_ref());
     let state = look.paint(tone_of(&story.state), &story.state);
@@ -95,6 +124,9 @@ fn one(story: &Story, look: Look, called: &Called) -> String {
         };
         shown.push_str(&paragraph(&format!("{}  ", second(entry.at)), &told));
         before = after(before, story, entry);
+    }
+    if let Some(erased) = &story.erased {
+        shown.push_str(&what_is_left(erased));
     }
     let _ = write!(shown, "\n{}", paragraph("Next: ", &format!("{}.", story.next)));
     if let Some(by) = story.deadline {

@@ -21,6 +21,7 @@ pub mod progress;
 pub mod rebuild;
 pub mod recover;
 pub mod register;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod sentence;
@@ -156,6 +157,8 @@ impl Call<'_, '_> {
                 }
             }
             Command::Register(register) => self.register(register),
+            Command::Retention { now, json } => self.retention(now, json.json),
+            Command::LegalHold { what } => self.legal_hold(what),
             Command::Run
             | Command::Check
             | Command::Backup { .. }
@@ -290,6 +293,31 @@ impl Call<'_, '_> {
             Answer::Mistaken { why } => Err(Failure::Usage(why)),
             _ => Err(DeskTrouble::Misplaced.into()),
         }
+    }
+
+    fn retention(&mut self, now: bool, as_json: bool) -> Result<Found, Failure> {
+        match self.desk.ask(Request::Retention { now })? {
+            Answer::Retention { plan } if as_json => self.show(&json(&plan)?, Found::Fine),
+            Answer::Retention { plan } => self.show(&retention::show(&plan, self.look, &self.called), Found::Fine),
+            Answer::Removed { removed } if as_json => self.show(&json(&removed)?, Found::Fine),
+            Answer::Removed { removed } => self.show(&retention::removed(&removed), Found::Fine),
+            _ => Err(DeskTrouble::Misplaced.into()),
+        }
+    }
+
+    fn legal_hold(&mut self, what: cli::LegalHold) -> Result<Found, Failure> {
+        let (request, as_json) = match what {
+            cli::LegalHold::List { json } => (Request::Retention { now: false }, json.json),
+            cli::LegalHold::Add(covered) => (Request::HoldByLaw(covered.ask(false)), false),
+            cli::LegalHold::Remove(covered) => (Request::HoldByLaw(covered.ask(true)), false),
+        };
+        let holds = match self.desk.ask(request)? {
+            Answer::Retention { plan } => plan.holds,
+            Answer::Holds { holds } => holds,
+            _ => return Err(DeskTrouble::Misplaced.into()),
+        };
+        let shown = if as_json { json(&holds)? } else { retention::holds(&holds, self.look) };
+        self.show(&shown, Found::Fine)
     }
 
     fn register(&mut self, asked: cli::Register) -> Result<Found, Failure> {

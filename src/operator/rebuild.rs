@@ -36,8 +36,12 @@ pub fn show(rebuilt: &Rebuilt, look: Look, called: &Called) -> String {
         let text = paragraph(&place(finding), &format!("{}.", finding.what));
         let _ = writeln!(shown, "{}", look.paint(Tone::Bad, text.trim_end()));
     }
-    let Rebuilt { head, replies, rows, files, findings } = rebuilt;
+    let Rebuilt { head, replies, left, rows, files, findings } = rebuilt;
     let replies = if *replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(*replies)) };
+    let replies = match left {
+        0 => replies,
+        left => format!("{replies} and the rows that checkpoints left of {} taken over,", grouped(*left)),
+    };
     let looked = format!(
         "{replies} applied again up to journal entry {}, {} compared, {} looked at",
         grouped(*head),

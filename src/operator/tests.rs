@@ -236,6 +236,7 @@ pub(super) fn story() -> Story {
         trouble: None,
         held: Some(held_item()),
         offer: None,
+        erased: None,
         entries: every_fact().into_iter().map(Some).chain([None]).enumerate().map(entry).collect(),
     }
 }
@@ -879,6 +880,8 @@ fn audits() -> [audit::Audit; 4] {
         head: head(),
         anchor: anchor(30, false),
         recoveries,
+        removed: 0,
+        sealed: 0,
         not_understood: 0,
         flaw_count: 10,
         flaws: (1_231..1_241)
@@ -909,6 +912,8 @@ fn audits() -> [audit::Audit; 4] {
             head: head(),
             anchor: None,
             recoveries: vec![],
+            removed: 240,
+            sealed: 8,
             not_understood: 2,
             flaw_count: 0,
             flaws: vec![],
@@ -918,6 +923,8 @@ fn audits() -> [audit::Audit; 4] {
             head: head(),
             anchor: anchor(39, true),
             recoveries: vec![],
+            removed: 0,
+            sealed: 0,
             not_understood: 0,
             flaw_count: 10_005,
             flaws,
@@ -939,7 +946,7 @@ fn an_audit_says_what_holds_and_names_every_flaw() {
 
 #[test]
 fn a_rebuild_says_how_much_was_compared_and_where_it_differs() {
-    let fine = Rebuilt { head: 1_234, replies: 12, rows: 24_567, files: 40, findings: vec![] };
+    let fine = Rebuilt { head: 1_234, replies: 12, left: 3, rows: 24_567, files: 40, findings: vec![] };
     let finding = |entry, rows, what: &str| Finding {
         entry: Some(entry),
         route: Some("sf2530/0751".into()),
@@ -955,7 +962,7 @@ fn a_rebuild_says_how_much_was_compared_and_where_it_differs() {
             "its reply /var/lib/sluse/archive/x.txt is no longer what was fetched; its rows were not compared",
         ),
     ];
-    let differs = Rebuilt { head: 1_234, replies: 11, rows: 24_567, files: 40, findings };
+    let differs = Rebuilt { head: 1_234, replies: 11, left: 0, rows: 24_567, files: 40, findings };
 
     is_transcript("rebuild-fine.txt", &rebuild::show(&fine, Look::PLAIN, &called()));
     is_transcript("rebuild-differs.txt", &rebuild::show(&differs, Look::PLAIN, &called()));

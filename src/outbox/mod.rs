@@ -358,6 +358,9 @@ mod tests {
     }
 
     impl Disk for OneUnseen {
+        fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+            RealDisk.remove_folder(folder)
+        }
         fn folder_inode(&self, folder: &Path) -> io::Result<u64> {
             RealDisk.folder_inode(folder)
         }

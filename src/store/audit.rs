@@ -29,6 +29,8 @@ pub enum Part {
     File,
     Journal,
     Anchor,
+    /// What retention has left behind, held against what its checkpoints say of it.
+    Remains,
     /// The register's rows, held against what the journal says of them.
     Register,
 }
@@ -56,8 +58,11 @@ pub struct Recovery {
 /// What an audit came to, beside its flaws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Entries that were read.
+    /// Entries that were read, or are known by their hash.
     pub entries: u64,
+    /// Of them, those that retention has removed, and those of which it has removed a file's hash.
+    pub removed: u64,
+    pub sealed: u64,
     /// The last entry as an anchor's line; None: the journal is empty, or its last entry cannot be read.
     pub head: Option<AnchorLine>,
     /// Lines of the anchor that the journal meets.

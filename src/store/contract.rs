@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use super::removal::{FileLeft, LeftBehind, Remains, Removal, Removed, StoryToGo};
 use super::*;
 use crate::domain::agreement::{AgreementKey, other_json};
 use crate::domain::amount::Oere;
 use crate::domain::exchange::fact::Decision;
+use crate::domain::retention::{End, HashKey, Remnant};
 
 /// Makes one `#[test]` of each sentence. `$lend` is a `fn(fn(&mut dyn Store))` that lends a fresh store.
 macro_rules! contract_suite {
@@ -26,6 +28,11 @@ macro_rules! contract_suite {
             the_register_answers_in_both_times
             routes_do_not_touch_each_other
             an_agreement_comes_back_as_it_was_stated
+            what_a_checkpoint_removes_is_gone_and_the_chain_goes_on
+            an_altered_entry_says_the_new_thing_in_its_old_place
+            only_agreements_that_ended_go_and_only_with_replies_that_cannot_be_read_again
+            a_checkpoint_is_made_behind_the_expected_head_only
+            files_wait_until_they_are_known_to_be_gone
         }
     };
     ($lend:path: $($sentence:ident)*) => {
@@ -341,4 +348,150 @@ pub fn an_agreement_comes_back_as_it_was_stated(store: &mut dyn Store) {
         })
         .unwrap();
     assert!(got == [bare, full], "not as stated");
+}
+
+fn remnant(number: u128) -> Remnant {
+    Remnant {
+        id: file_id(number),
+        route: route("0751"),
+        begun: moment(NOON),
+        ended: moment(NOON),
+        end: End::Refused,
+        query: None,
+        was_unfit: true,
+        arrivals: vec![],
+        receipts: vec![],
+        retried_by: vec![],
+        applied: None,
+    }
+}
+
+/// The removal of a whole story with these entries, and one file.
+pub fn gone(number: u128, entries: &[u64]) -> StoryToGo {
+    let left = FileLeft { what: "query".into(), name: None, size: Some(360), hash: ContentHash::of(b"sealed") };
+    StoryToGo {
+        id: file_id(number),
+        files: vec![(format!("archive/{number}/query"), Some(left)), (format!("archive/{number}/"), None)],
+        remnant: Some(remnant(number)),
+        entries: entries.iter().map(|seq| (*seq, None)).collect(),
+        applied: None,
+    }
+}
+
+pub fn removal(stories: Vec<StoryToGo>) -> Removal {
+    Removal { key: HashKey::new([3; 32]), stories, ended: vec![] }
+}
+
+fn is_checkpoint(entry: &Entry) -> Removed {
+    match &entry.body {
+        Body::House(HouseFact::Checkpoint { removed, .. }) => *removed,
+        body => panic!("{body:?}"),
+    }
+}
+
+pub fn what_a_checkpoint_removes_is_gone_and_the_chain_goes_on(store: &mut dyn Store) {
+    let before = store.append(store.head(), moment(NOON), &bodies()).unwrap();
+
+    let (entry, left) = store.checkpoint(store.head(), moment(NOON), &removal(vec![gone(1, &[1, 3])])).unwrap();
+
+    let expected = Removed { erased: 1, files: 1, bytes: 360, stories: 1, entries: 2, ..Removed::default() };
+    assert_eq!((entry.seq, is_checkpoint(&entry)), (4, expected));
+    assert_eq!(store.head(), Head { seq: 4, hash: entry.hash });
+    assert_eq!(entries(store, 0), [before[1].clone(), entry.clone()]);
+    assert_eq!([store.entry(1).unwrap(), store.entry(2).unwrap()], [None, Some(before[1].clone())]);
+    assert!(left.remains.iter().all(|(at, _)| *at == moment(NOON)));
+    let LeftBehind { key, remains } = store.left().unwrap();
+    assert_eq!((key, remains.len(), remains[0].1 == left.remains[0].1), (Some(HashKey::new([3; 32])), 1, true));
+    let hashes: Vec<_> = remains[0].1.entries().iter().map(|entry| (entry.seq, entry.hash, entry.says)).collect();
+    assert_eq!(hashes, [(1, before[0].hash, None), (3, before[2].hash, None)]);
+
+    // And it goes on behind it, and may remove again
+    let next = store.append(store.head(), moment(NOON), &bodies()[..1]).unwrap();
+    let (again, _) = store.checkpoint(store.head(), moment(NOON), &removal(vec![gone(2, &[5])])).unwrap();
+    assert_eq!((next[0].seq, again.seq, store.left().unwrap().remains.len()), (5, 6, 2));
+    assert_eq!(entries(store, 0), [before[1].clone(), entry, again]);
+}
+
+pub fn an_altered_entry_says_the_new_thing_in_its_old_place(store: &mut dyn Store) {
+    let before = store.append(store.head(), moment(NOON), &bodies()).unwrap();
+    let decision = Decision { who: "uid 2000".into(), reason: "less".into() };
+    let says = Body::Exchange { id: file_id(1), fact: Fact::Declined { decision } };
+
+    let story = StoryToGo { remnant: None, entries: vec![(3, Some(says.clone())), (1, None)], ..gone(1, &[]) };
+    let (entry, _) = store.checkpoint(store.head(), moment(NOON), &removal(vec![story])).unwrap();
+
+    let altered = Entry { body: says, ..before[2].clone() };
+    assert_eq!(entries(store, 0), [before[0].clone(), before[1].clone(), altered.clone(), entry.clone()]);
+    assert_eq!(entries(store, 2), [altered.clone(), entry.clone()], "the chain is followed from any place");
+    assert_eq!(store.entry(3).unwrap(), Some(altered));
+    assert_eq!((is_checkpoint(&entry).erased, is_checkpoint(&entry).entries), (1, 0));
+
+    // What it says now can go as well
+    let (last, _) = store.checkpoint(store.head(), moment(NOON), &removal(vec![gone(1, &[1, 3])])).unwrap();
+    assert_eq!(entries(store, 0), [before[1].clone(), entry, last]);
+}
+
+pub fn only_agreements_that_ended_go_and_only_with_replies_that_cannot_be_read_again(store: &mut dyn Store) {
+    let all = [agreement("A", "", 100), agreement("B", "", 200), agreement("C", "", 300)];
+    let known = ["2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"];
+    let (one, _) = apply(store, &order(1, known[0]), "2026-02-01", &all);
+    let (two, _) = apply(store, &order(2, known[1]), "2026-03-01", &[agreement("A", "", 150)]);
+    apply(store, &order(3, known[2]), "2026-04-01", &[agreement("A", "", 150), agreement("C", "", 300)]);
+    let place = (route("0751"), moment("2026-12-01T00:00:00Z"));
+    let ended = |store: &dyn Store| store.ended_before(&place.0, place.1).unwrap();
+    let file_of = |number, entry: &Entry| StoryToGo { remnant: None, applied: Some(entry.seq), ..gone(number, &[]) };
+    assert_eq!(ended(store), 0, "every reply can be read again");
+
+    store.checkpoint(store.head(), moment(NOON), &removal(vec![file_of(1, &one)])).unwrap();
+    assert_eq!(ended(store), 0, "the reply that ended them can be read again");
+    store.checkpoint(store.head(), moment(NOON), &removal(vec![file_of(2, &two)])).unwrap();
+    assert_eq!(ended(store), 1, "B; what is back has not ended");
+    assert_eq!(store.ended_before(&place.0, moment(known[1])).unwrap(), 0, "not before that moment");
+
+    let order_of = Removal { ended: vec![place.clone()], ..removal(vec![]) };
+    let (entry, left) = store.checkpoint(store.head(), moment(NOON), &order_of).unwrap();
+
+    assert_eq!((is_checkpoint(&entry).agreements, is_checkpoint(&entry).rows), (1, 2));
+    assert!(left.remains.iter().any(|(_, left)| matches!(left, Remains::Register { agreements: 1, rows: 2, .. })));
+    let replies = left.remains.iter().filter(|(_, left)| matches!(left, Remains::Reply { .. }));
+    assert_eq!(replies.count(), 2, "the rows of both replies are others now");
+    assert_eq!(ended(store), 0);
+    assert_eq!(answers(store, &Question::default()), "A150 C300");
+    let then = Question { known_at: Some(moment(known[0])), ..Question::default() };
+    assert_eq!(answers(store, &then), "A100 C300", "why nobody may ask for that any more");
+    assert_eq!(changes(store, two.seq), ["Changed A100 A150", "Ended C300 -"]);
+
+    // What comes back is new
+    let (_, summary) = apply(
+        store,
+        &order(4, "2027-01-01T00:00:00Z"),
+        "2027-01-01",
+        &[agreement("A", "", 150), agreement("B", "", 9)],
+    );
+    assert_eq!((summary.new, summary.resumed, summary.ended, summary.first_load), (1, 0, 1, false));
+}
+
+pub fn a_checkpoint_is_made_behind_the_expected_head_only(store: &mut dyn Store) {
+    let old = store.head();
+    store.append(old, moment(NOON), &bodies()).unwrap();
+
+    let late = store.checkpoint(old, moment(NOON), &removal(vec![gone(1, &[1])]));
+    assert!(matches!(late, Err(StoreTrouble::Moved { expected: 0, found: 3 })), "{late:?}");
+    let strange = store.checkpoint(store.head(), moment(NOON), &removal(vec![gone(1, &[9])]));
+    assert!(strange.is_err(), "there is no such entry");
+
+    assert_eq!((entries(store, 0).len(), store.head().seq, store.to_unlink(9).unwrap().len()), (3, 3, 0));
+}
+
+pub fn files_wait_until_they_are_known_to_be_gone(store: &mut dyn Store) {
+    store.append(store.head(), moment(NOON), &bodies()).unwrap();
+    store.checkpoint(store.head(), moment(NOON), &removal(vec![gone(1, &[1]), gone(2, &[3])])).unwrap();
+
+    let waiting = store.to_unlink(9).unwrap();
+    assert_eq!(waiting, ["archive/2/query", "archive/2/", "archive/1/query", "archive/1/"], "folders last");
+    assert_eq!(store.to_unlink(2).unwrap(), waiting[..2]);
+    store.unlinked(&waiting[..2]).unwrap();
+    assert_eq!(store.to_unlink(9).unwrap(), waiting[2..]);
+    store.unlinked(&waiting).unwrap();
+    assert_eq!(store.to_unlink(9).unwrap(), [""; 0]);
 }

@@ -5,6 +5,7 @@
 pub mod anchor;
 pub mod audit;
 pub mod chain;
+pub mod removal;
 mod sorted;
 mod sqlite;
 pub mod steps;
@@ -28,6 +29,8 @@ use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::{ContentHash, ExchangeName, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
+use crate::domain::retention::Scope;
+use removal::{LeftBehind, Removal, Removed};
 
 /// The end of the journal's chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +70,46 @@ pub enum Body {
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum HouseFact {
     /// Full CPR numbers were shown to somebody.
-    RegisterShownInFull { who: String, reason: String, municipality: Option<MunicipalityCode> },
+    RegisterShownInFull {
+        who: String,
+        reason: String,
+        municipality: Option<MunicipalityCode>,
+    },
     /// A person let Sluse go on with a store that was put back from a backup. `journal` is its last entry then, `anchor`
     /// the one that had been there (None: it was not behind); so many exchanges were open, and so many queries and
     /// replies lay here that were in no journal.
-    Recovered { who: String, reason: String, journal: u64, anchor: Option<u64>, open: u64, queries: u64, replies: u64 },
+    Recovered {
+        who: String,
+        reason: String,
+        journal: u64,
+        anchor: Option<u64>,
+        open: u64,
+        queries: u64,
+        replies: u64,
+    },
     /// The store could not be written since then, and nothing new was begun until this was written.
-    StoodStill { since: Moment, why: String },
+    StoodStill {
+        since: Moment,
+        why: String,
+    },
+    /// So much was removed because it was older than is kept, in this very transaction; files are unlinked after it.
+    /// `remains` is how many things retention has left behind so far, `digest` their chain (`store::removal`).
+    Checkpoint {
+        removed: Removed,
+        remains: u64,
+        digest: ContentHash,
+    },
+    /// Nothing that this covers is removed until it is lifted.
+    HeldByLaw {
+        scope: Scope,
+        who: String,
+        reason: String,
+    },
+    HoldLifted {
+        scope: Scope,
+        who: String,
+        reason: String,
+    },
 }
 
 impl HouseFact {
@@ -83,6 +119,9 @@ impl HouseFact {
             HouseFact::RegisterShownInFull { .. } => "register_shown_in_full",
             HouseFact::Recovered { .. } => "recovered",
             HouseFact::StoodStill { .. } => "stood_still",
+            HouseFact::Checkpoint { .. } => "checkpoint",
+            HouseFact::HeldByLaw { .. } => "held_by_law",
+            HouseFact::HoldLifted { .. } => "hold_lifted",
         }
     }
 }
@@ -128,6 +167,12 @@ pub enum StoreTrouble {
     Closed,
     #[error("the store has layout version {found}, this program knows {known}")]
     Newer { found: i64, known: i64 },
+    /// Whoever only reads cannot bring it to this version's layout.
+    #[error(
+        "the store has layout version {found}, and is brought to {known} by the daemon of this version when it starts: \
+         start it once"
+    )]
+    Older { found: i64, known: i64 },
 }
 
 /// What is asked of the register. `None`: no limit on that side.
@@ -182,7 +227,8 @@ pub enum Outcome {
 
 /// Reading, beside a writer or without one.
 pub trait Reading {
-    /// Hands over each entry after number `after`, in order, and checks the chain on the way.
+    /// Hands over each entry after number `after`, in order, and checks the chain on the way. What retention has removed is
+    /// passed over; of a story whose files are gone the entries come without their hashes.
     fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble>;
 
     /// Hands over each agreement that answers, ordered by exchange, municipality and key. An agreement's last
@@ -191,6 +237,16 @@ pub trait Reading {
 
     /// What the reply of journal entry `seq` changed, ordered by key.
     fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble>;
+
+    /// The entry of this number, without a look at the chain. None: there is none, or nothing is left of it.
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble>;
+
+    /// What is left of everything that retention has removed.
+    fn left(&self) -> Result<LeftBehind, StoreTrouble>;
+
+    /// How many agreements of this route had ended before that moment and may be removed: every reply that says something
+    /// of them is of an erased file.
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble>;
 }
 
 /// The one writer's side. All is on disk, synced, when a call returns.
@@ -210,4 +266,20 @@ pub trait Store: Reading + Send {
         stated: &mut Sorted,
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble>;
+
+    /// Journals a checkpoint and takes what `removal` names out of journal and register, as one transaction; the files that
+    /// it names wait in [`Store::to_unlink`] from then on. `Moved` if the journal's head is not `expected`. Gives the
+    /// checkpoint's entry, and what it has left behind. It must be small: nobody else is served meanwhile.
+    fn checkpoint(
+        &mut self,
+        expected: Head,
+        at: Moment,
+        removal: &Removal,
+    ) -> Result<(Entry, LeftBehind), StoreTrouble>;
+
+    /// Files of checkpoints that are not known to be gone, at most so many; what lies in a folder before the folder.
+    fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble>;
+
+    /// These are gone, for good.
+    fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble>;
 }

@@ -4,6 +4,7 @@
 //! Only an audit lets SQLite sort, in its temporary folder (`SQLITE_TMPDIR`, else `/var/tmp`), in a file without a name
 //! that is gone with the process.
 
+mod checkpoint;
 mod columns;
 mod compare;
 mod database;
@@ -16,6 +17,7 @@ pub mod replay;
 mod tests;
 mod verify;
 mod verify_register;
+mod verify_remains;
 mod written;
 
 use std::cell::Cell;
@@ -24,10 +26,13 @@ use std::path::Path;
 use super::anchor::AnchorLine;
 use super::audit::{Flaw, Verified};
 use super::steps::Steps;
+use super::removal::{LeftBehind, Removal};
 use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble};
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
+use crate::domain::identity::{ContentHash, Route};
 use crate::domain::moment::Moment;
+use crate::domain::retention::HashKey;
 use database::Database;
 
 /// The writer. That there is only one is the lock's business; should another one have written all the same,
@@ -85,6 +90,18 @@ impl Reading for SqliteStore {
     fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
         self.database.changes(seq, each)
     }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        self.database.entry(seq)
+    }
+
+    fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+        self.database.left()
+    }
+
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+        self.database.ended_before(route, before)
+    }
 }
 
 impl Store for SqliteStore {
@@ -111,6 +128,25 @@ impl Store for SqliteStore {
         }
         Ok(outcome)
     }
+
+    fn checkpoint(
+        &mut self,
+        expected: Head,
+        at: Moment,
+        removal: &Removal,
+    ) -> Result<(Entry, LeftBehind), StoreTrouble> {
+        let (entry, left) = self.database.checkpoint(expected, at, removal)?;
+        self.head.set(Head { seq: entry.seq, hash: entry.hash });
+        Ok((entry, left))
+    }
+
+    fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble> {
+        self.database.to_unlink(at_most)
+    }
+
+    fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
+        self.database.unlinked(files)
+    }
 }
 
 /// Reads beside the writer or without one.
@@ -132,6 +168,11 @@ impl SqliteReader {
     /// Whether the index of last statements says what the history says.
     pub fn index_agrees(&self) -> Result<bool, StoreTrouble> {
         self.database.index_agrees()
+    }
+
+    /// How many rows of the register a reply has, and their keyed digest, as a checkpoint leaves it behind.
+    pub fn digest_of_reply(&self, seq: u64, key: &HashKey) -> Result<(u64, ContentHash), StoreTrouble> {
+        self.database.digest_of_reply(seq, key).map_err(self.database.unusable("read the register of"))
     }
 
     /// Looks at every row there is, also where somebody has been at them: the chain, `anchors` against it, and the
@@ -158,5 +199,17 @@ impl Reading for SqliteReader {
 
     fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
         self.database.changes(seq, each)
+    }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        self.database.entry(seq)
+    }
+
+    fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+        self.database.left()
+    }
+
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+        self.database.ended_before(route, before)
     }
 }

@@ -201,6 +201,13 @@ impl Disk for SimDisk {
         })
     }
 
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.call(Kind::DiskWrite, "remove folder", folder, |platter, _| {
+            platter.remove_folder(folder);
+            Ok(())
+        })
+    }
+
     fn make_folder(&self, folder: &Path, _: u32) -> io::Result<()> {
         self.call(Kind::DiskRoom, "make folder", folder, |platter, _| {
             platter.make_folder(folder);

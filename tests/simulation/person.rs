@@ -40,7 +40,7 @@ impl Door {
     }
 
     /// None: nobody answers, or the process died over it.
-    async fn ask(&self, request: Request) -> Option<Answer> {
+    pub async fn ask(&self, request: Request) -> Option<Answer> {
         let commands = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let (answer, heard) = oneshot::channel();
         commands.send(Command { request, who: "uid 1000".into(), answer }).await.ok()?;

@@ -4,7 +4,9 @@
 use sluse::config::TriggerWay;
 use sluse::domain::change::ChangeSummary;
 use sluse::domain::exchange::Fact;
+use sluse::domain::identity::Route;
 use sluse::domain::moment::Moment;
+use sluse::store::removal::{LeftBehind, Removal};
 use sluse::store::{
     Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
 };
@@ -180,6 +182,18 @@ impl Reading for PlantedStore {
     fn changes(&self, seq: u64, each: &mut dyn FnMut(Changed)) -> Result<(), StoreTrouble> {
         self.store.changes(seq, each)
     }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        self.store.entry(seq)
+    }
+
+    fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+        self.store.left()
+    }
+
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+        self.store.ended_before(route, before)
+    }
 }
 
 impl Store for PlantedStore {
@@ -198,6 +212,23 @@ impl Store for PlantedStore {
         decide: &mut dyn FnMut(&ChangeSummary) -> Option<Fact>,
     ) -> Result<Outcome, StoreTrouble> {
         self.store.apply(order, stated, decide)
+    }
+
+    fn checkpoint(
+        &mut self,
+        expected: Head,
+        at: Moment,
+        removal: &Removal,
+    ) -> Result<(Entry, LeftBehind), StoreTrouble> {
+        self.store.checkpoint(expected, at, removal)
+    }
+
+    fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble> {
+        self.store.to_unlink(at_most)
+    }
+
+    fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
+        self.store.unlinked(files)
     }
 }
 

@@ -151,6 +151,19 @@ impl Platter {
         }
     }
 
+    /// One that is empty, and of which nothing is still to be synced.
+    pub fn remove_folder(&mut self, folder: &Path) {
+        let is_waited_for = self.unsynced.iter().any(|change| folders_of(change).contains(&folder));
+        let is_empty = |there: &Folder| there.names.is_empty() && there.synced.is_empty() && there.folders.is_empty();
+        if is_waited_for || !self.folders.get(folder).is_some_and(is_empty) {
+            return;
+        }
+        self.folders.remove(folder);
+        if let Some(above) = folder.parent().and_then(|above| self.folders.get_mut(above)) {
+            above.folders.remove(name_of(folder));
+        }
+    }
+
     pub fn new_inode(&mut self) -> usize {
         self.inodes.push(Inode::default());
         self.inodes.len() - 1

@@ -44,6 +44,7 @@ fn seeded(seed: u64) -> Case {
         mischiefs: if dice.below(2) == 0 { Mischiefs::some(&mut dice) } else { Mischiefs::none() },
         writes_on: dice.below(6) == 0,
         has_person: dice.below(3) > 0,
+        keeps_nothing: seed.is_multiple_of(4),
         plant: Plant::None,
     }
 }

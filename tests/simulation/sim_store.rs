@@ -8,11 +8,13 @@ use jiff::civil::Date;
 use sluse::domain::agreement::{Agreement, AgreementKey};
 use sluse::domain::change::{Change, ChangeSummary, Known};
 use sluse::domain::exchange::Fact;
-use sluse::domain::identity::Route;
+use sluse::domain::identity::{ContentHash, Route};
 use sluse::domain::moment::Moment;
+use sluse::domain::retention::HashKey;
 use sluse::store::chain::Stored;
+use sluse::store::removal::{EntryLeft, LeftBehind, Remains, Removal, Removed, digest_of, next_link};
 use sluse::store::{
-    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
+    Answer, Body, Changed, Entry, Head, HouseFact, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
 };
 
 use super::fate::Life;
@@ -34,6 +36,11 @@ struct Shelf {
     entries: Vec<Entry>,
     statements: Vec<Statement>,
     loaded: BTreeSet<Route>,
+    /// What retention has made of an entry: what it says now, or nothing. The judge sees what it was.
+    altered: BTreeMap<u64, Option<Body>>,
+    left: LeftBehind,
+    link: Option<ContentHash>,
+    to_unlink: BTreeSet<String>,
     /// How long the journal was before the last call that wrote to it.
     former_length: usize,
 }
@@ -59,9 +66,19 @@ impl Safe {
         shelf.statements.retain(|statement| statement.seq <= kept as u64);
     }
 
-    /// The journal behind entry `after`.
+    /// The journal behind entry `after`, as it was before anything was removed from it.
     pub fn journal(&self, after: u64) -> Vec<Entry> {
         self.shelf().entries.get(after as usize..).unwrap_or_default().to_vec()
+    }
+
+    /// The same as it is now.
+    fn kept(&self, after: u64) -> Vec<Entry> {
+        let altered = self.shelf().altered.clone();
+        let now = |entry: Entry| match altered.get(&entry.seq) {
+            None => Some(entry),
+            Some(says) => says.clone().map(|body| Entry { body, ..entry }),
+        };
+        self.journal(after).into_iter().filter_map(now).collect()
     }
 
     /// What the register holds of a route now.
@@ -131,7 +148,7 @@ fn chained(mut head: Head, at: Moment, bodies: &[Body]) -> Result<Vec<Entry>, St
 
 impl Reading for SimStore {
     fn entries(&self, after: u64, each: &mut dyn FnMut(Entry)) -> Result<Head, StoreTrouble> {
-        self.safe.journal(after).into_iter().for_each(each);
+        self.safe.kept(after).into_iter().for_each(each);
         self.head.set(self.safe.head());
         Ok(self.head.get())
     }
@@ -169,6 +186,102 @@ impl Reading for SimStore {
             each(Changed { change: made.change, before, after });
         }
         Ok(())
+    }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        Ok(self.safe.kept(seq.saturating_sub(1)).into_iter().find(|entry| entry.seq == seq))
+    }
+
+    fn left(&self) -> Result<LeftBehind, StoreTrouble> {
+        Ok(self.safe.shelf().left.clone())
+    }
+
+    fn ended_before(&self, route: &Route, before: Moment) -> Result<u64, StoreTrouble> {
+        let shelf = self.safe.shelf();
+        Ok(shelf.over(route, before, &shelf.images()).len() as u64)
+    }
+}
+
+impl Shelf {
+    /// The replies whose rows are all that is left of them.
+    fn images(&self) -> BTreeSet<u64> {
+        let reply = |left: &Remains| if let Remains::Reply { seq, .. } = left { Some(*seq) } else { None };
+        self.left.remains.iter().filter_map(|(_, left)| reply(left)).collect()
+    }
+
+    /// Agreements that had ended before that moment, and of which only such replies speak.
+    fn over(&self, route: &Route, before: Moment, images: &BTreeSet<u64>) -> BTreeSet<AgreementKey> {
+        let mut last: BTreeMap<&AgreementKey, &Statement> = BTreeMap::new();
+        let of_route = || self.statements.iter().filter(|statement| statement.route == *route);
+        last.extend(of_route().map(|statement| (&statement.agreement.key, statement)));
+        let is_over = |(key, last): &(&AgreementKey, &Statement)| {
+            let mut all = of_route().filter(|statement| statement.agreement.key == **key);
+            last.change == Change::Ended && last.known_at < before && all.all(|said| images.contains(&said.seq))
+        };
+        last.into_iter().filter(is_over).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn digest_of_reply(&self, seq: u64, key: &HashKey) -> (u64, ContentHash) {
+        let (mut digest, mut rows) = (key.digest(), 0);
+        for statement in self.statements.iter().filter(|statement| statement.seq == seq) {
+            digest.update(statement.agreement.key.0.as_bytes());
+            rows += 1;
+        }
+        (rows, digest.finish())
+    }
+
+    fn remove(&mut self, at: Moment, removal: &Removal) -> Result<(Removed, Vec<Remains>), StoreTrouble> {
+        let (mut removed, mut remains, mut replies) = (Removed::default(), Vec::new(), BTreeSet::new());
+        for story in &removal.stories {
+            self.to_unlink.extend(story.files.iter().map(|(file, _)| file.clone()));
+            let mut entries = Vec::new();
+            for (seq, says) in story.entries.iter().filter(|(_, says)| says.is_some() || story.remnant.is_some()) {
+                let entry = self.entries.get(*seq as usize - 1).ok_or_else(|| unusable("no such entry"))?;
+                let head = Head { seq: seq - 1, hash: Head::genesis().hash };
+                let stored = says.as_ref().map(|body| Stored::behind(head, entry.at, body)).transpose();
+                let says_now = stored.map_err(unusable)?.as_ref().map(digest_of);
+                entries.push(EntryLeft { seq: *seq, hash: entry.hash, says: says_now });
+                self.altered.insert(*seq, says.clone());
+            }
+            let files: Vec<_> = story.files.iter().filter_map(|(_, left)| left.clone()).collect();
+            removed.erased += u64::from(!files.is_empty());
+            removed.files += files.len() as u64;
+            removed.bytes += files.iter().filter_map(|file| file.size).sum::<u64>();
+            replies.extend(story.applied);
+            remains.push(match &story.remnant {
+                None => Remains::Files { id: story.id, files, entries },
+                Some(remnant) => {
+                    removed.stories += 1;
+                    removed.entries += entries.len() as u64;
+                    Remains::Story { remnant: Box::new(remnant.clone()), files, entries }
+                }
+            });
+        }
+        let mut images = self.images();
+        images.extend(&replies);
+        for (route, before) in &removal.ended {
+            let over = self.over(route, *before, &images);
+            let is_over = |said: &Statement| said.route == *route && over.contains(&said.agreement.key);
+            replies.extend(self.statements.iter().filter(|said| is_over(said)).map(|said| said.seq));
+            let rows = self.statements.iter().filter(|said| is_over(said)).count() as u64;
+            if rows > 0 {
+                self.statements.retain(|said| !is_over(said));
+                let agreements = over.len() as u64;
+                (removed.agreements, removed.rows) = (removed.agreements + agreements, removed.rows + rows);
+                remains.push(Remains::Register { route: route.clone(), before: *before, agreements, rows });
+            }
+        }
+        for seq in replies {
+            let (rows, digest) = self.digest_of_reply(seq, &removal.key);
+            remains.push(Remains::Reply { seq, rows, digest });
+        }
+        for left in &remains {
+            let text = serde_json::to_string(left).map_err(|e| unusable(e.to_string()))?;
+            self.link = Some(next_link(self.link.unwrap_or(Head::genesis().hash), &text));
+        }
+        self.left.key = Some(removal.key);
+        self.left.remains.extend(remains.iter().map(|left| (at, left.clone())));
+        Ok((removed, remains))
     }
 }
 
@@ -216,6 +329,41 @@ impl Store for SimStore {
         })?;
         self.head.set(self.safe.head());
         Ok(outcome)
+    }
+
+    fn checkpoint(
+        &mut self,
+        expected: Head,
+        at: Moment,
+        removal: &Removal,
+    ) -> Result<(Entry, LeftBehind), StoreTrouble> {
+        let done = self.call(&|| "make a checkpoint".to_owned(), || {
+            self.check_head(expected)?;
+            let mut shelf = self.safe.shelf();
+            let (removed, remains) = shelf.remove(at, removal)?;
+            let digest = shelf.link.unwrap_or(Head::genesis().hash);
+            let fact = HouseFact::Checkpoint { removed, remains: shelf.left.remains.len() as u64, digest };
+            let entries = chained(expected, at, &[Body::House(fact)])?;
+            let entry = entries.into_iter().next().ok_or_else(|| unusable("no entry"))?;
+            shelf.former_length = shelf.entries.len();
+            shelf.entries.push(entry.clone());
+            let remains = remains.into_iter().map(|left| (at, left)).collect();
+            Ok((entry, LeftBehind { key: Some(removal.key), remains }))
+        })?;
+        self.head.set(self.safe.head());
+        Ok(done)
+    }
+
+    fn to_unlink(&self, at_most: usize) -> Result<Vec<String>, StoreTrouble> {
+        Ok(self.safe.shelf().to_unlink.iter().rev().take(at_most).cloned().collect())
+    }
+
+    fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
+        self.call(&|| "note what was unlinked".to_owned(), || {
+            let mut shelf = self.safe.shelf();
+            files.iter().for_each(|file| drop(shelf.to_unlink.remove(file)));
+            Ok(())
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use sluse::config::{Depth, Settings, TriggerWay};
 use sluse::domain::exchange::Book;
 use sluse::domain::identity::Route;
 use sluse::domain::layout::Layout;
+use sluse::domain::retention::{Period, Periods};
+use sluse::engine::control::Request;
 use sluse::store::Body;
 use sluse::transport::Folder;
 use tokio::task::JoinSet;
@@ -67,6 +69,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// A process that ended is started again after up to so many seconds.
 const START_AGAIN_SECONDS: u64 = 5;
 
+/// Where everything is removed, it is so about as often.
+const REMOVED_EVERY_SECONDS: u64 = 60;
+
 /// A run that kills more processes than this goes round in circles.
 const PROCESSES_MAX: u32 = 200;
 
@@ -89,6 +94,8 @@ pub struct Case {
     pub writes_on: bool,
     /// Whether somebody looks after what waits for a person.
     pub has_person: bool,
+    /// Everything is removed as soon as it is over.
+    pub keeps_nothing: bool,
     pub plant: Plant,
 }
 
@@ -108,6 +115,7 @@ impl Case {
             mischiefs: Mischiefs::none(),
             writes_on: false,
             has_person: false,
+            keeps_nothing: false,
             plant: Plant::None,
         }
     }
@@ -117,6 +125,15 @@ impl Case {
 pub fn run(case: &Case) -> Evidence {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without input and output").block_on(play(case))
+}
+
+/// Somebody who wants everything that is over to be removed, again and again.
+async fn remove(door: Door, fates: Fates) {
+    loop {
+        pass(fates.seconds(REMOVED_EVERY_SECONDS)).await;
+        // A process that dies over it is asked no more.
+        let _ = door.ask(Request::Retention { now: true }).await;
+    }
 }
 
 fn settings() -> Settings {
@@ -147,6 +164,11 @@ async fn play(case: &Case) -> Evidence {
     let municipalities = MUNICIPALITIES[..case.municipalities].iter().map(|code| code.parse().expect("a code"));
     settings.exchanges.values_mut().for_each(|exchange| exchange.municipalities = municipalities.clone().collect());
     settings.endpoints.values_mut().for_each(|endpoint| endpoint.trigger = case.trigger);
+    if case.keeps_nothing {
+        let at_once = Some(Period::default());
+        let periods = Periods { archive: at_once, journal: at_once, register: at_once };
+        settings.exchanges.values_mut().for_each(|exchange| exchange.retention = periods);
+    }
     let fates = Fates::new(case.plan.clone(), case.seed);
     let world = World {
         case: case.clone(),
@@ -166,6 +188,9 @@ async fn play(case: &Case) -> Evidence {
     others.spawn(hub.clone().work());
     let writes = others.spawn(write(world.drive.clone(), fates.clone(), written.clone()));
     others.spawn(eat(world.drive.clone(), fates.clone(), eaten.clone()));
+    if case.keeps_nothing {
+        others.spawn(remove(world.door.clone(), fates.clone()));
+    }
     if case.has_person {
         others.spawn(world.person(&hub, &notebook).live());
     }

@@ -303,6 +303,11 @@ impl Disk for World {
         Ok(())
     }
 
+    fn remove_folder(&self, _: &Path) -> io::Result<()> {
+        // Nothing on the way from outbox to copy removes a folder.
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn make_folder(&self, _: &Path, _: u32) -> io::Result<()> {
         Ok(())
     }

@@ -32,7 +32,7 @@ impl Exchange {
         Ok(Exchange { arrivals, ..Exchange::new(id, route, origin, state, at) })
     }
 
-    fn new(id: FileId, route: Route, origin: Origin, state: State, at: Moment) -> Exchange {
+    pub(in crate::domain) fn new(id: FileId, route: Route, origin: Origin, state: State, at: Moment) -> Exchange {
         Exchange {
             id,
             route,
@@ -52,6 +52,7 @@ impl Exchange {
             retried_by: Vec::new(),
             is_restored: false,
             declined: None,
+            erased: None,
         }
     }
 

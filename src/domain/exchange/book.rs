@@ -1,6 +1,8 @@
 //! All exchanges of the house, folded from the journal, and the questions that span them: is this a second
 //! query, whose reply is this, was this receipt read before.
 
+mod remembered;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
@@ -12,6 +14,7 @@ use super::{Exchange, Impossible, Origin, State};
 use crate::domain::envelope::SendersFileId;
 use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, RemoteName, Route, TransferId};
 use crate::domain::moment::{Moment, PaymentMonth};
+use crate::domain::retention::{HashKey, LegalHold, Scope};
 
 /// Every exchange, and what the journal says across them.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,13 @@ pub struct Book {
     receipts: HashMap<RemoteName, FileId>,
     registers: HashMap<Route, RegisterMark>,
     applied: HashMap<FileId, u64>,
+    /// The numbers of each story's entries.
+    entries: HashMap<FileId, Vec<u64>>,
+    /// Since the first checkpoint: with it the hashes of erased files are told apart.
+    key: Option<HashKey>,
+    holds: BTreeMap<Scope, LegalHold>,
+    /// Of a route from whose register ended agreements were removed: from when on it knows all.
+    known_from: BTreeMap<Route, Moment>,
 }
 
 /// The last reply that a route's register holds.
@@ -110,6 +120,7 @@ impl Book {
             }
             _ => {}
         }
+        self.entries.entry(id).or_default().push(seq);
         let key = (exchange.begun, id);
         let keep = |set: &mut BTreeSet<_>, is_in: bool| if is_in { set.insert(key) } else { set.remove(&key) };
         keep(&mut self.open, !exchange.state.is_final());
@@ -325,7 +336,10 @@ impl Book {
         hash: ContentHash,
         delivery: Option<DeliveryNumber>,
     ) -> (Option<FileId>, Belongs) {
-        let reused = self.replies.get(&transfer).and_then(|known| known.iter().find(|(reply, _)| reply.hash != hash));
+        let reused = self
+            .replies
+            .get(&transfer)
+            .and_then(|known| known.iter().find(|(reply, _)| !self.is_same(reply.hash, hash)));
         if let Some((_, of)) = reused {
             return (None, Belongs::ReusedTransfer { of: *of });
         }

@@ -16,12 +16,14 @@ use std::fmt;
 pub use book::Book;
 pub use duty::Duty;
 pub use fact::Fact;
+use serde::{Deserialize, Serialize};
 
 use super::change::ChangeSummary;
 use super::envelope::ReceiptError;
 use super::identity::{ContentHash, FileId, RemoteName, Route, TransferId};
 use super::moment::Moment;
 use super::patience::{Awaited, Expectation, Patience};
+use super::retention::Erased;
 use fact::{Accepted, Arrival, Decision, TriggerWay, UnfitQuery};
 use hold::HoldReason;
 
@@ -58,6 +60,8 @@ pub struct Exchange {
     pub is_restored: bool,
     /// What a person refused or gave up last. None also once a reply has come since.
     pub declined: Option<Declined>,
+    /// What retention has taken of it since it was over.
+    pub erased: Option<Erased>,
 }
 
 /// A wait or a step that ended because a person said so, and not because it came to its end.
@@ -87,7 +91,7 @@ pub enum Origin {
 }
 
 /// A receipt that was read, so that it is known again and can be tidied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadReceipt {
     pub transfer: TransferId,
     pub name: RemoteName,
@@ -402,7 +406,7 @@ impl Exchange {
 
     /// Whether its query came to nothing for good, so that it may be sent again as a new exchange.
     pub fn can_be_retried(&self) -> bool {
-        self.state.is_final() && self.query().is_some() && !self.is_live_query()
+        self.state.is_final() && self.query().is_some() && !self.is_live_query() && self.erased.is_none()
     }
 
     /// The state's name as people see it: what a person gave up has not come to its end by itself.

@@ -5,6 +5,7 @@ use super::{XML_SIZE_MAX, metadata_name};
 use crate::domain::envelope::FileMetadata;
 use crate::domain::exchange::fact::Arrival;
 use crate::domain::identity::{ContentHash, RemoteName};
+use crate::domain::retention::HashKey;
 use crate::durable::Stream;
 use crate::engine::carry_out::Setback;
 use crate::engine::link::Link;
@@ -32,8 +33,12 @@ impl Removed {
 }
 
 /// Removes a reply and its metadata from IN, in this order, if they are what the archive holds: by transfer id, size
-/// and hash. A reply that took its place meanwhile is left.
-pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<Removed, Trouble> {
+/// and hash, which is sealed with `key` where the archive holds it no longer. A reply that took its place meanwhile is left.
+pub async fn remove_reply<S: FarSide>(
+    session: &S,
+    arrival: &Arrival,
+    key: Option<HashKey>,
+) -> Result<Removed, Trouble> {
     let (data, Some(metadata_name)) = (in_in(&arrival.name), metadata_name(&arrival.name)) else {
         return Ok(Removed::Unlike);
     };
@@ -54,9 +59,10 @@ pub async fn remove_reply<S: FarSide>(session: &S, arrival: &Arrival) -> Result<
     if FileMetadata::read(&bytes).map(|metadata| metadata.transfer) != Ok(arrival.transfer) {
         return Ok(Removed::Unlike);
     }
+    let is_same = |found| key.map_or(arrival.hash == found, |key| key.is_same(arrival.hash, found));
     let mut digest = Stream::digest_only();
     match session.read(&data, arrival.size, &mut digest).await {
-        Ok(_) if digest.digest() == *arrival.hash.as_bytes() => {}
+        Ok(_) if is_same(ContentHash::new(digest.digest())) => {}
         Err(Trouble::Missing) => return remove(session, &metadata).await,
         Ok(_) | Err(Trouble::GaveUp(_)) => return Ok(Removed::Unlike),
         Err(Trouble::Refused(why)) => return Ok(Removed::Kept(why)),

@@ -78,7 +78,7 @@ pub async fn fetch_reply<C: Connect>(
     match candidate.known.iter().find(|(known, _)| is_it(known)) {
         Some((_, false)) => return Ok(FetchedReply::Known),
         // Left behind, or put back; if the bytes are others, it is a reply like any other.
-        Some((known, true)) => match remove_reply(lease.session.as_ref(), known).await {
+        Some((known, true)) => match remove_reply(lease.session.as_ref(), known, candidate.key).await {
             Ok(Removed::Gone) => return Ok(FetchedReply::Known),
             Ok(Removed::Unlike) => {}
             // Fetching it once more would not make it go.

@@ -106,7 +106,7 @@ impl<C: Connect> Work<C> {
         }
         self.far(async |session| {
             for arrival in &self.exchange.arrivals {
-                if remove_reply(session, arrival).await? != Removed::Gone {
+                if remove_reply(session, arrival, None).await? != Removed::Gone {
                     left.push(in_in(&arrival.name).to_string());
                 }
             }

@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Office;
-use crate::domain::exchange::Fact;
+use crate::domain::exchange::{Book, Fact};
 use crate::domain::identity::{FileId, Route};
 use crate::domain::person::Cpr;
 use crate::engine::control::{Answer, RegisterLine, RegisterRequest, Standing};
+use crate::store::removal::Remains;
 use crate::store::{Body, Question, Reading, StoreTrouble};
 
 impl Office {
     /// Whether the settings and the clock allow the question. Errors: why there can be no answer to it.
-    pub fn can_be_asked(&self, request: &RegisterRequest) -> Result<(), String> {
+    pub fn can_be_asked(&self, book: &Book, request: &RegisterRequest) -> Result<(), String> {
         let now = self.surroundings.now();
+        is_all_known(book, request)?;
         if let Some(known_at) = request.known_at.filter(|known_at| *known_at > now) {
             return Err(format!("what is known at {known_at} is not known yet: it is {now}"));
         }
@@ -28,6 +30,23 @@ impl Office {
                 is_served.then_some(()).ok_or(format!("the settings name no exchange of {code} {}", code.name()))
             }
         }
+    }
+}
+
+/// Whether the register still knows all that answers. Errors: from when on it does.
+fn is_all_known(book: &Book, request: &RegisterRequest) -> Result<(), String> {
+    let Some((route, from)) = book.known_from(|route| is_asked_for(request, route)) else { return Ok(()) };
+    let said = |what: String| {
+        let moment = from.in_copenhagen().strftime("%Y-%m-%d %H:%M");
+        Err(format!(
+            "{what} is not all there any more: what had ended in the register of {route} before {moment} was removed, because \
+             it was older than is kept; ask from then on"
+        ))
+    };
+    match (request.known_at, request.valid_on) {
+        (Some(then), _) if then < from => said(format!("what was known at {then}")),
+        (_, Some(day)) if day < from.date_in_copenhagen() => said(format!("what was in force on {day}")),
+        _ => Ok(()),
     }
 }
 
@@ -75,6 +94,19 @@ pub fn read_register(
 fn standing(request: &RegisterRequest, journal: &dyn Reading) -> Result<Vec<Standing>, StoreTrouble> {
     let mut routes: HashMap<FileId, Route> = HashMap::new();
     let mut standing: BTreeMap<Route, Standing> = BTreeMap::new();
+    // What is left of removed stories is older than what stands in the journal.
+    for (_, left) in journal.left()?.remains {
+        let Remains::Story { remnant, .. } = left else { continue };
+        let Some(applied) = remnant.applied else { continue };
+        let is_asked = request.known_at.is_none_or(|then| applied.at <= then) && is_asked_for(request, &remnant.route);
+        let is_later = standing.get(&remnant.route).is_none_or(|known| known.known_at <= applied.at);
+        if is_asked && is_later {
+            let Route { exchange, municipality } = remnant.route.clone();
+            let (delivery, as_of, known_at) = (applied.delivery, applied.as_of, applied.at);
+            let stands = Standing { exchange, municipality, delivery, as_of, known_at };
+            standing.insert(remnant.route.clone(), stands);
+        }
+    }
     journal.entries(0, &mut |entry| {
         let Body::Exchange { id, fact } = entry.body else { return };
         match fact {

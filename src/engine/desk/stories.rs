@@ -6,15 +6,17 @@ use crate::domain::exchange::fact::Decision;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::{Marks, Unread};
 use crate::domain::exchange::{Book, Exchange};
+use crate::domain::identity::RemoteName;
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::engine::control::Answer;
 use crate::engine::decide::{register_head, why_not_withdrawn};
 use crate::engine::retry::may_be_retried;
 use crate::engine::snapshot::{
-    ExchangeLine, Halt, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen,
+    ErasedStory, ExchangeLine, Halt, HeldItem, NOTHING_BY_ITSELF, Offer, OtherQuery, Story, StoryEntry, seen,
 };
 use crate::outbox::{Waiting, printable};
+use crate::store::removal::FileLeft;
 use crate::store::{Body, HouseFact, Reading, StoreTrouble};
 
 impl Office {
@@ -61,6 +63,12 @@ impl Office {
             held: held_item(book, exchange),
             offer: offer(book, exchange),
             entries: Vec::new(),
+            erased: exchange.erased.map(|at| ErasedStory {
+                at,
+                begun: exchange.begun,
+                ended: exchange.since,
+                left: files_left(exchange),
+            }),
         }
     }
 
@@ -92,6 +100,20 @@ impl Office {
     }
 }
 
+/// What is known of the files of a story whose files are gone.
+fn files_left(exchange: &Exchange) -> Vec<FileLeft> {
+    let left = |what: &str, name: Option<&RemoteName>, size, hash| FileLeft {
+        what: what.to_owned(),
+        name: name.cloned(),
+        size,
+        hash,
+    };
+    let query = exchange.query().map(|query| left("query", Some(&query.remote_name), Some(query.size), query.hash));
+    let receipts = exchange.receipts.iter().map(|read| left("receipt", Some(&read.name), None, read.hash));
+    let replies = exchange.arrivals.iter().map(|reply| left("reply", Some(&reply.name), Some(reply.size), reply.hash));
+    query.into_iter().chain(receipts).chain(replies).collect()
+}
+
 /// Whether a person may mean a story by this of which little is known.
 fn is_meant(unread: &Unread, what: &str) -> bool {
     let Marks { route, remote_name, .. } = &unread.marks;
@@ -113,6 +135,7 @@ fn unread_story(item: HeldItem) -> Story {
         held: Some(item),
         offer: None,
         entries: Vec::new(),
+        erased: None,
     }
 }
 

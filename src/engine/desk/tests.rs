@@ -417,7 +417,7 @@ fn a_register_that_nobody_keeps_and_a_time_to_come_are_mistakes() {
             known_at: known_at.map(at),
             ..RegisterRequest::default()
         };
-        ground.office.can_be_asked(&request)
+        ground.office.can_be_asked(&Book::default(), &request)
     };
 
     assert_eq!(ask(None, Some("0751"), Some(NOW)), Ok(()));

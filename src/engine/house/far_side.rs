@@ -244,7 +244,8 @@ impl<C: Connect> House<C> {
     }
 
     pub(super) fn has_fetched(&self, name: &RemoteName, transfer: TransferId, hash: ContentHash) -> bool {
-        let is_it = |arrival: &Arrival| arrival.name == *name && arrival.transfer == transfer && arrival.hash == hash;
+        let is_same = |known| self.book.is_same(known, hash);
+        let is_it = |arrival: &Arrival| arrival.name == *name && arrival.transfer == transfer && is_same(arrival.hash);
         self.book.fetched(name).iter().any(|(arrival, _)| is_it(arrival))
             || self.pending.iter().any(|(_, fact)| matches!(fact, Fact::ReplyFetched(arrival) if is_it(arrival)))
     }
@@ -275,7 +276,7 @@ impl<C: Connect> House<C> {
             };
             return self.passed.note(endpoint, &name, (size, 0), Found::Unusable(why));
         };
-        if exchange.receipts.iter().any(|read| read.name == name && read.hash == hash) {
+        if exchange.receipts.iter().any(|read| read.name == name && self.book.is_same(read.hash, hash)) {
             match exchange.state.is_final() {
                 true => self.clear(endpoint.clone(), Listed { name, size }, hash),
                 // It is looked at again before it is removed, when the exchange is tidied.

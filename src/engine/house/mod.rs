@@ -11,6 +11,7 @@ mod inflow;
 mod lookout;
 mod people;
 mod renew;
+mod retention;
 mod retries;
 mod standstill;
 mod takes;
@@ -53,6 +54,7 @@ use halts::NoRoom;
 use inflow::Stuck;
 use lookout::Lookout;
 pub use renew::{Renewal, Renewed};
+use retention::Tended;
 use retries::Batch;
 use standstill::Standstill;
 use takes::Takes;
@@ -110,6 +112,8 @@ enum Done {
     Connected {
         endpoint: EndpointName,
     },
+    /// Files that retention had given up.
+    Unlinked(Vec<String>, Result<(), Setback>),
     /// The bytes of a query that is to be sent again.
     Brought {
         query: Result<Query, String>,
@@ -128,6 +132,7 @@ enum Key {
     Intake,
     /// The file that was there.
     Take(PathBuf),
+    Unlink,
     Connect(EndpointName),
 }
 
@@ -233,6 +238,7 @@ pub struct House<C: Connect> {
     renewals: mpsc::Receiver<Renewal<C>>,
     /// What was begun before is of former settings.
     renewed: Instant,
+    tended: Tended,
 }
 
 impl<C: Connect> House<C> {
@@ -243,6 +249,7 @@ impl<C: Connect> House<C> {
         hint: Arc<Notify>,
         stop: CancellationToken,
     ) -> House<C> {
+        let tended = Tended::new(site.surroundings.now());
         let polls = site.endpoints.keys().map(|name| (name.clone(), Poll::default())).collect();
         House {
             site,
@@ -282,6 +289,7 @@ impl<C: Connect> House<C> {
             looks: mpsc::channel(1).1,
             renewals: mpsc::channel(1).1,
             renewed: Instant::now(),
+            tended,
         }
     }
 
@@ -333,6 +341,7 @@ impl<C: Connect> House<C> {
     }
 
     async fn begin_what_can_be(&mut self) -> Result<(), StoreTrouble> {
+        self.tend_retention().await?;
         self.take_deferred().await?;
         if self.standstill.is_none() {
             self.go_on_with_retries().await?;
@@ -375,7 +384,10 @@ impl<C: Connect> House<C> {
         let outcomes = self.outcomes.iter().map(|outcome| outcome.until);
         let now = Instant::now();
         let soonest = match &self.standstill {
-            None => rests.filter(|until| *until > now).chain(polls).chain(outcomes).min(),
+            None => {
+                let tended = self.tended.wakes_at().filter(|_| !self.busy.contains(&Key::Unlink));
+                rests.filter(|until| *until > now).chain(polls).chain(outcomes).chain(tended).min()
+            }
             Some(standstill) => outcomes.chain([standstill.again_at]).min(),
         };
         // A scan at work is waited for by its end.
@@ -497,12 +509,16 @@ impl<C: Connect> House<C> {
             }
             (Some(Done::Spools { found }), _) => self.note_spools(found),
             (Some(Done::Connected { endpoint }), _) => debug!(%endpoint, "link tried"),
+            (Some(Done::Unlinked(files, done)), _) => self.note_unlinked(files, done),
             (Some(Done::Brought { query }), _) => self.brought = Some(query),
             (None, Some(Key::List(endpoint))) => {
                 let listing = Err(Trouble::Unreachable("its task ended abnormally".into()));
                 self.note_listing(&endpoint, Looked { listing, expected: Listing::default() });
             }
-            (None, Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Connect(_)) | None) => {}
+            (
+                None,
+                Some(Key::Fetch(..) | Key::Clear(..) | Key::Scan | Key::Intake | Key::Unlink | Key::Connect(_)) | None,
+            ) => {}
         }
     }
 

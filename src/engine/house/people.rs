@@ -53,7 +53,16 @@ impl<C: Connect> House<C> {
                 Answer::Explained { stories, waiting }
             }
             Request::List { municipality } => Answer::Listed { exchanges: self.site.list(&self.book, municipality) },
-            Request::Register(request) if let Err(why) = self.site.can_be_asked(&request) => Answer::Mistaken { why },
+            Request::Retention { now: true } => {
+                self.begin_retention(&who, answer);
+                return Ok(());
+            }
+            // The one that waits counts what only the store knows, beside this loop.
+            Request::Retention { now: false } => Answer::Retention { plan: self.site.plan(&self.book) },
+            Request::HoldByLaw(ask) => self.hold_by_law(ask, who).await?,
+            Request::Register(request) if let Err(why) = self.site.can_be_asked(&self.book, &request) => {
+                Answer::Mistaken { why }
+            }
             Request::Register(request) => match request.full {
                 Some(reason) if !is_good(&reason) => Answer::Refused { why: NotDecided::BadReason.to_string() },
                 Some(_) if let Some(standstill) = &self.standstill => Answer::Refused { why: standstill.refusal() },

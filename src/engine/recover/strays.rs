@@ -188,7 +188,7 @@ impl Strays {
         if let (SendersFileId::Uuid(id), Some(about)) = (receipt.senders_file_id, receipted_name(&name)) {
             self.names.insert(id, about);
         }
-        let is_known = |read: &crate::domain::exchange::ReadReceipt| read.name == name && read.hash == hash;
+        let is_known = |read: &crate::domain::exchange::ReadReceipt| read.name == name && book.is_same(read.hash, hash);
         if !book.read_receipt(&name).is_some_and(|exchange| exchange.receipts.iter().any(is_known)) {
             self.receipts.push(Receipt { name, hash, receipt });
         }
@@ -211,6 +211,13 @@ impl Strays {
         let (transfer, short, name) = place().ok_or("it is not where Sluse puts a file")?;
         let known = book.fetched(&name);
         if known.iter().any(|(known, _)| known.transfer == transfer && known.hash.short() == short) {
+            return Ok(());
+        }
+        // Given up by a checkpoint, and not unlinked yet.
+        if known.iter().any(|(known, _)| known.transfer == transfer)
+            && let Ok((_, hash)) = measure(office.disk.as_ref(), file)
+            && known.iter().any(|(known, _)| known.transfer == transfer && book.is_same(known.hash, hash))
+        {
             return Ok(());
         }
         let Some((_, layout)) = office.layouts.get(&route.exchange) else {

@@ -144,7 +144,7 @@ impl Database {
         }
     }
 
-    fn leaf(&self, (exchange, municipality): (&str, &str), behind: Option<&str>) -> rusqlite::Result<Found> {
+    pub(super) fn leaf(&self, (exchange, municipality): (&str, &str), behind: Option<&str>) -> rusqlite::Result<Found> {
         let found = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         match behind {
             None => self.conn.prepare_cached(FIRST_LEAF)?.query_row([exchange, municipality], found).optional(),

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior};
 
 use crate::store::steps::Steps;
@@ -14,7 +15,25 @@ use crate::store::{Head, StoreTrouble};
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// The layout that `schema.sql` makes.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+/// Takes away of layout 1 what is another thing in layout 2, which then is made from the schema. The foreign keys must be off.
+const FROM_LAYOUT_1: &str = "
+    CREATE TEMP TABLE was AS SELECT seq, exchange, municipality, known_at, as_of FROM main.applied;
+    DROP TABLE main.applied;";
+const INTO_LAYOUT_2: &str = "
+    INSERT INTO main.applied SELECT seq, exchange, municipality, known_at, as_of FROM temp.was;
+    DROP TABLE temp.was;";
+
+/// How far a file is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// An empty file.
+    None,
+    /// An earlier one.
+    Former(i64),
+    Known,
+}
 
 /// Long enough for any commit of another process; a writer that holds the file longer is a fault to be told.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -63,13 +82,15 @@ impl Database {
         if !was_left_open {
             database.check_end()?;
         }
-        let is_laid_out = database.is_laid_out()?;
-        if !is_laid_out && if_empty == IfEmpty::Missing {
+        let layout = database.layout()?;
+        if layout == Layout::None && if_empty == IfEmpty::Missing {
             return Err(missing(path));
         }
         database.prepare_to_write()?;
-        if !is_laid_out {
-            database.lay_out()?;
+        match layout {
+            Layout::None => database.lay_out()?,
+            Layout::Former(_) => database.bring_up()?,
+            Layout::Known => {}
         }
         if was_left_open {
             database.check_pages()?;
@@ -80,7 +101,11 @@ impl Database {
     pub fn open_to_read(path: &Path) -> Result<Database, StoreTrouble> {
         must_be_there(path)?;
         let database = Database::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if database.is_laid_out()? { Ok(database) } else { Err(missing(path)) }
+        match database.layout()? {
+            Layout::Known => Ok(database),
+            Layout::None => Err(missing(path)),
+            Layout::Former(found) => Err(StoreTrouble::Older { found, known: LAYOUT }),
+        }
     }
 
     /// The layout alone, to compare with.
@@ -127,7 +152,7 @@ impl Database {
 
     fn lay_out(&self) -> Result<(), StoreTrouble> {
         let transaction = self.write()?;
-        if self.is_laid_out()? {
+        if self.layout()? != Layout::None {
             // Another process was quicker.
             return Ok(());
         }
@@ -139,16 +164,44 @@ impl Database {
         lay_out().map_err(self.unusable("lay out"))
     }
 
-    /// Whether this is a store (true) or an empty file. Errors: anything else.
-    fn is_laid_out(&self) -> Result<bool, StoreTrouble> {
+    /// Brings layout 1 to this one, as one transaction.
+    fn bring_up(&self) -> Result<(), StoreTrouble> {
+        let attempt = self.unusable("bring up to this version's layout");
+        // Dropping a table would look for what refers to it.
+        self.conn.pragma_update(None, "foreign_keys", false).map_err(&attempt)?;
+        let transaction = self.write()?;
+        let bring_up = || {
+            if self.conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? == LAYOUT {
+                // Another process was quicker.
+                return transaction.commit();
+            }
+            self.conn.execute_batch(FROM_LAYOUT_1)?;
+            let triggers = |on: bool| self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on);
+            self.conn.execute_batch(SCHEMA)?;
+            // What applied holds does not stand at the journal's end any more.
+            triggers(false)?;
+            let put = self.conn.execute_batch(INTO_LAYOUT_2);
+            triggers(true)?;
+            put?;
+            self.conn.pragma_update(None, "user_version", LAYOUT)?;
+            transaction.commit()
+        };
+        let brought_up = bring_up().map_err(&attempt);
+        self.conn.pragma_update(None, "foreign_keys", true).map_err(&attempt)?;
+        brought_up
+    }
+
+    /// What this file is. Errors: no store of ours, or one of a later program.
+    fn layout(&self) -> Result<Layout, StoreTrouble> {
         let look = || {
             let layout: i64 = self.conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
             let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             Ok((layout, tables))
         };
         match look().map_err(self.unusable("open"))? {
-            (LAYOUT, 1..) => Ok(true),
-            (0, 0) => Ok(false),
+            (LAYOUT, 1..) => Ok(Layout::Known),
+            (0, 0) => Ok(Layout::None),
+            (found @ 1..LAYOUT, 1..) => Ok(Layout::Former(found)),
             (found, _) if found > LAYOUT => Err(StoreTrouble::Newer { found, known: LAYOUT }),
             _ => Err(self.refused("open", "it is a database of something else")),
         }

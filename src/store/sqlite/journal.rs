@@ -64,23 +64,35 @@ impl Database {
         self.walk(after, &mut |stored, hash| each(stored.into_entry(hash)))
     }
 
-    /// Goes along the chain behind entry `after` and hands over each entry that holds.
+    /// The entry of this number, without a look at the chain.
+    pub fn entry(&self, seq: u64) -> Result<Option<Entry>, StoreTrouble> {
+        let attempt = self.unusable("read");
+        let found = self
+            .conn
+            .prepare_cached(&format!("{ALL} SELECT * FROM entry WHERE seq = ?1"))
+            .and_then(|mut select| {
+                select.query_row([seq], |row| Ok((stored_at(row)?, ContentHash::new(row.get(7)?)))).optional()
+            })
+            .map_err(attempt)?;
+        Ok(found.and_then(|(stored, hash)| Some(stored?.into_entry(hash))))
+    }
+
+    /// Goes along the chain behind entry `after` and hands over each entry that holds, and is not removed.
     pub fn walk(&self, after: u64, each: &mut dyn FnMut(Stored, ContentHash)) -> Result<Head, StoreTrouble> {
         let attempt = self.unusable("read");
         let _snapshot = self.snapshot()?;
         let mut head = self.head_at(after)?;
         let mut select = self
             .conn
-            .prepare_cached(
-                "SELECT seq, version, at, exchange, kind, body, previous, hash
-                 FROM journal WHERE seq > ?1 OR seq < 1 ORDER BY seq",
-            )
+            .prepare_cached(&format!("{ALL} SELECT * FROM entry WHERE seq > ?1 OR seq < 1 ORDER BY seq"))
             .map_err(&attempt)?;
         let mut rows = select.query([after]).map_err(&attempt)?;
         while let Some(row) = rows.next().map_err(&attempt)? {
             let (stored, hash) = checked(head, row)?;
-            head = Head { seq: stored.seq, hash };
-            each(stored, hash);
+            head = Head { seq: head.seq + 1, hash };
+            if let Some(stored) = stored {
+                each(stored, hash);
+            }
         }
         drop(rows);
         let given: Option<u64> = self
@@ -99,7 +111,7 @@ impl Database {
             return Ok(Head::genesis());
         }
         self.conn
-            .query_row("SELECT hash FROM journal WHERE seq = ?1", [seq], |row| {
+            .query_row(&format!("{ALL} SELECT hash FROM entry WHERE seq = ?1"), [seq], |row| {
                 Ok(Head { seq, hash: ContentHash::new(row.get(0)?) })
             })
             .optional()
@@ -108,31 +120,40 @@ impl Database {
     }
 }
 
+/// The journal with what is left of what was removed from it: those have no link to the one before them.
+pub const ALL: &str = "
+    WITH entry (seq, version, at, exchange, kind, body, previous, hash) AS (
+        SELECT seq, version, at, exchange, kind, body, previous, hash FROM journal
+        UNION ALL
+        SELECT seq, version, at, exchange, kind, body, NULL, hash FROM removed
+    )";
+
+/// The entry in this row as it was written, or as it says now. None: nothing is left of it.
+pub fn stored_at(row: &Row<'_>) -> rusqlite::Result<Option<Stored>> {
+    let (seq, version) = (row.get(0)?, row.get::<_, Option<u32>>(1)?);
+    let Some(version) = version else { return Ok(None) };
+    let (at_micros, exchange, kind, body) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+    Ok(Some(Stored { seq, version, at_micros, exchange, kind, body }))
+}
+
 /// The entry in this row, if it is the one that follows `head`.
-fn checked(head: Head, row: &Row<'_>) -> Result<(Stored, ContentHash), StoreTrouble> {
+fn checked(head: Head, row: &Row<'_>) -> Result<(Option<Stored>, ContentHash), StoreTrouble> {
     let expected = head.seq + 1;
     let unreadable = |_| broken(expected, "a column holds what was never written there");
-    let read = || {
-        Ok(Stored {
-            seq: row.get(0)?,
-            version: row.get(1)?,
-            at_micros: row.get(2)?,
-            exchange: row.get(3)?,
-            kind: row.get(4)?,
-            body: row.get(5)?,
-        })
-    };
-    let stored: Stored = read().map_err(unreadable)?;
-    let previous = ContentHash::new(row.get(6).map_err(unreadable)?);
+    let (seq, stored): (i64, _) = (row.get(0).map_err(unreadable)?, stored_at(row).map_err(unreadable)?);
+    let previous = row.get::<_, Option<[u8; 32]>>(6).map_err(unreadable)?.map(ContentHash::new);
     let hash = ContentHash::new(row.get(7).map_err(unreadable)?);
-    if stored.seq != expected {
-        return Err(broken(expected, format!("is missing; entry {} stands in its place", stored.seq)));
+    if i64::try_from(expected) != Ok(seq) {
+        return Err(broken(expected, format!("is missing; entry {seq} stands in its place")));
     }
-    if previous != head.hash {
-        return Err(broken(expected, "does not follow the entry before it"));
-    }
-    if stored.hash(head.hash) != hash {
-        return Err(broken(expected, "was edited: its hash is not that of its content"));
+    match (previous, &stored) {
+        // What was removed is known by its hash alone, which the next one was made with.
+        (None, _) => {}
+        (Some(previous), _) if previous != head.hash => {
+            return Err(broken(expected, "does not follow the entry before it"));
+        }
+        (Some(_), Some(stored)) if stored.hash(head.hash) == hash => {}
+        (Some(_), _) => return Err(broken(expected, "was edited: its hash is not that of its content")),
     }
     Ok((stored, hash))
 }

@@ -20,12 +20,14 @@ const FRESH: &str = "
 /// The entry that reply ?1 is put behind.
 const ENTRY_BEFORE: &str = "
     INSERT OR IGNORE INTO main.journal (seq, version, at, exchange, kind, body, previous, hash)
-    SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1 - 1";
+    SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1 - 1
+    UNION ALL SELECT seq, 0, 0, NULL, 'removed', '', hash, hash FROM original.removed WHERE seq = ?1 - 1";
 
 /// Reply ?1 as the store has it, for one that cannot be applied again.
 const TAKE_OVER: [&str; 3] = [
     "INSERT OR IGNORE INTO main.journal (seq, version, at, exchange, kind, body, previous, hash)
-     SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1",
+     SELECT seq, version, at, exchange, kind, body, previous, hash FROM original.journal WHERE seq = ?1
+     UNION ALL SELECT seq, 0, 0, NULL, 'removed', '', hash, hash FROM original.removed WHERE seq = ?1",
     "INSERT INTO main.applied (seq, exchange, municipality, known_at, as_of)
      SELECT seq, exchange, municipality, known_at, as_of FROM original.applied WHERE seq = ?1",
     "INSERT INTO main.statement SELECT * FROM original.statement WHERE number >= ?1 << 32 AND number < (?1 + 1) << 32",

@@ -111,7 +111,7 @@ fn the_store_is_made_for_its_owner_alone() {
     let mode = std::fs::metadata(house.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let setting = |name: &str| store.database.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!((setting("synchronous"), setting("foreign_keys"), setting("user_version")), (2, 1, 1));
+    assert_eq!((setting("synchronous"), setting("foreign_keys"), setting("user_version")), (2, 1, 2));
     let mode: String = store.database.conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
 }
@@ -127,17 +127,56 @@ fn what_was_written_is_there_after_opening_again() {
     assert_eq!(broken_at(&house), None);
 }
 
+/// The schema of layout 1, as released.
+const LAYOUT_1: &str = include_str!("layout1.sql");
+
+#[test]
+fn a_store_of_layout_1_is_brought_up_with_all_that_it_holds_and_a_reader_says_who_does_that() {
+    // Given what a former program left: the same rows, in its own layout
+    let (now, former) = (House::new(), House::new());
+    let mut store = now.open();
+    apply(&mut store, &order(1, NOON), "2026-02-01", &[agreement("A", "", 100), agreement("B", "", 200)]);
+    apply(&mut store, &order(2, "2026-03-01T12:00:00Z"), "2026-03-01", &[agreement("A", "", 150)]);
+    let (written, known) = (entries(&store, 0), answers(&store, &Question::default()));
+    drop(store);
+    let raw = former.raw();
+    raw.execute_batch(LAYOUT_1).unwrap();
+    raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+    raw.execute("ATTACH DATABASE ?1 AS now", [now.path().to_str().unwrap()]).unwrap();
+    for table in ["journal", "applied", "statement", "latest"] {
+        raw.execute_batch(&format!("INSERT INTO main.{table} SELECT * FROM now.{table}")).unwrap();
+    }
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    drop(raw);
+
+    // When it is read, and then opened by the writer
+    assert!(matches!(SqliteReader::open(&former.path()), Err(StoreTrouble::Older { found: 1, known: 2 })));
+    let mut store = former.open();
+
+    // Then nothing of it is lost, its layout is that of a new one, and it goes on
+    assert_eq!((entries(&store, 0), answers(&store, &Question::default())), (written, known));
+    assert!(store.index_agrees().unwrap());
+    apply(&mut store, &order(3, "2026-04-01T12:00:00Z"), "2026-04-01", &[agreement("A", "", 150)]);
+    drop(store);
+    let mut flaws = Vec::new();
+    let reader = SqliteReader::open(&former.path()).unwrap();
+    reader.verify(Vec::new(), &mut |flaw| flaws.push(flaw), &mut |_| {}).unwrap();
+    let is_of_stories = |what: &str| what.ends_with("no entry before it says whose");
+    assert!(flaws.iter().all(|flaw| is_of_stories(&flaw.what)), "{flaws:?}");
+    assert_eq!(SqliteStore::open(&former.path()).unwrap().head().seq, 3);
+}
+
 #[test]
 fn a_later_layout_and_a_strange_database_are_left_alone() {
     let later = House::new();
-    later.open().database.conn.pragma_update(None, "user_version", 2).unwrap();
+    later.open().database.conn.pragma_update(None, "user_version", 3).unwrap();
     let strange = House::new();
     strange.raw().execute_batch("CREATE TABLE somebody_elses (x)").unwrap();
     let no_database = House::new();
     std::fs::write(no_database.path(), "not a database, and longer than a hundred bytes ".repeat(9)).unwrap();
 
-    assert!(matches!(SqliteStore::open(&later.path()), Err(StoreTrouble::Newer { found: 2, known: 1 })));
-    assert!(matches!(SqliteReader::open(&later.path()), Err(StoreTrouble::Newer { found: 2, known: 1 })));
+    assert!(matches!(SqliteStore::open(&later.path()), Err(StoreTrouble::Newer { found: 3, known: 2 })));
+    assert!(matches!(SqliteReader::open(&later.path()), Err(StoreTrouble::Newer { found: 3, known: 2 })));
     let as_it_was = std::fs::read(strange.path()).unwrap();
     assert!(matches!(SqliteStore::open(&strange.path()), Err(StoreTrouble::Unusable { .. })));
     assert!(matches!(SqliteReader::open(&strange.path()), Err(StoreTrouble::Unusable { .. })));

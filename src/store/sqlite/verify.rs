@@ -7,12 +7,15 @@ use rusqlite::Row;
 use rusqlite::types::FromSql;
 
 use super::database::Database;
+use super::journal::stored_at;
+use super::verify_remains::LeftRead;
 use crate::domain::exchange::Fact;
 use crate::domain::identity::{ContentHash, FileId, Route};
 use crate::domain::moment::Moment;
 use crate::store::anchor::AnchorLine;
 use crate::store::audit::{ChainAudit, Flaw, FoundEntry, Part, Recovery, Verified};
 use crate::store::chain::Stored;
+use crate::store::removal::digest_of;
 use crate::store::{Body, HouseFact, StoreTrouble};
 
 /// So many faults of the file itself are told; with more it is past telling.
@@ -40,7 +43,11 @@ impl Database {
         let _snapshot = self.snapshot()?;
         self.verify_layout(&mut flaw).unwrap_or_else(|trouble| flaw(unread(Part::File, &trouble)));
         self.verify_file(&mut flaw).unwrap_or_else(|trouble| flaw(unread(Part::File, &trouble)));
-        let mut walk = Walk::new(anchors);
+        let left = self.verify_remains(&mut flaw).unwrap_or_else(|trouble| {
+            flaw(unread(Part::Remains, &trouble));
+            LeftRead::default()
+        });
+        let mut walk = Walk::new(anchors, left);
         self.verify_journal(&mut walk, &mut flaw, seen).unwrap_or_else(|trouble| flaw(unread(Part::Journal, &trouble)));
         let (entries, anchors_met) = match self.numbers_given() {
             Ok(given) => walk.chain.end(&given, &mut flaw),
@@ -49,10 +56,14 @@ impl Database {
                 walk.chain.end(&[None], &mut flaw)
             }
         };
+        walk.left.hold_against_checkpoints(&walk.checkpoints, &mut flaw);
+        self.verify_replies_left(&walk.left, &mut flaw)
+            .unwrap_or_else(|trouble| flaw(unread(Part::Register, &trouble)));
+        walk.applied.extend(walk.left.replies.keys());
         self.verify_leftovers(&walk.applied, &mut flaw)
             .unwrap_or_else(|trouble| flaw(unread(Part::Register, &trouble)));
-        let Walk { head, not_understood, recoveries, .. } = walk;
-        Ok(Verified { entries, head, anchors_met, recoveries, not_understood, flaws })
+        let Walk { head, not_understood, recoveries, removed, sealed, .. } = walk;
+        Ok(Verified { entries, removed, sealed, head, anchors_met, recoveries, not_understood, flaws })
     }
 
     fn verify_journal(
@@ -62,15 +73,24 @@ impl Database {
         seen: &mut dyn FnMut(u64),
     ) -> rusqlite::Result<()> {
         let mut select = self.conn.prepare(
-            "SELECT seq, version, at, exchange, kind, body, previous, hash FROM journal NOT INDEXED ORDER BY seq",
+            "SELECT seq, version, at, exchange, kind, body, previous, hash, 0 FROM journal NOT INDEXED
+             UNION ALL SELECT seq, version, at, exchange, kind, body, NULL, hash, 1 FROM removed ORDER BY 1, 9",
         )?;
         let mut rows = select.query([])?;
         let mut read = 0;
         while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(8)? == 1 {
+                walk.take_removed(row, flaw)?;
+                continue;
+            }
             let found = found(row)?;
             let is_whole = walk.chain.take(&found, flaw);
             walk.head = head_of(&found);
             if let (true, Some(applied)) = (is_whole, walk.note(found)) {
+                // Its rows are held against the checkpoint that has left them behind.
+                if walk.left.replies.contains_key(&found_seq(&applied)) {
+                    continue;
+                }
                 let route = walk.routes.get(&applied.id);
                 self.verify_applied(&applied, route, flaw)
                     .unwrap_or_else(|trouble| flaw(unread(Part::Register, &trouble)));
@@ -136,6 +156,15 @@ struct Walk {
     head: Option<AnchorLine>,
     not_understood: u64,
     recoveries: Vec<Recovery>,
+    left: LeftRead,
+    /// What each checkpoint's entry says: its number, how much was left behind then, and the last link.
+    checkpoints: Vec<(i64, u64, ContentHash)>,
+    removed: u64,
+    sealed: u64,
+}
+
+fn found_seq(applied: &AppliedEntry) -> i64 {
+    i64::try_from(applied.seq).unwrap_or(i64::MAX)
 }
 
 /// An entry that says that a reply was applied.
@@ -147,7 +176,7 @@ pub(super) struct AppliedEntry {
 }
 
 impl Walk {
-    fn new(anchors: Vec<AnchorLine>) -> Walk {
+    fn new(anchors: Vec<AnchorLine>, left: LeftRead) -> Walk {
         Walk {
             chain: ChainAudit::new(anchors),
             routes: HashMap::new(),
@@ -155,7 +184,44 @@ impl Walk {
             head: None,
             not_understood: 0,
             recoveries: Vec::new(),
+            left,
+            checkpoints: Vec::new(),
+            removed: 0,
+            sealed: 0,
         }
+    }
+
+    /// Takes what is left of an entry that was removed, or altered.
+    fn take_removed(&mut self, row: &Row<'_>, flaw: &mut dyn FnMut(Flaw)) -> rusqlite::Result<()> {
+        let seq: i64 = row.get(0)?;
+        let hash = column::<[u8; 32]>(row, 7).map(ContentHash::new);
+        let stored = stored_at(row);
+        let unreadable = [("hash", hash.is_none()), ("body", stored.is_err())];
+        let unreadable = unreadable.iter().filter(|(_, is_unreadable)| *is_unreadable).map(|(name, _)| *name);
+        let found = FoundEntry { seq, stored: None, unreadable: unreadable.collect(), previous: None, hash };
+        self.chain.take(&found, flaw);
+        let stored = stored.ok().flatten();
+        match self.left.entries.remove(&seq) {
+            None => flaw(Flaw::of_entry(Part::Journal, seq, "was removed, and no checkpoint says so")),
+            Some(left) if Some(left.hash) != hash => {
+                flaw(Flaw::of_entry(Part::Journal, seq, "has another hash than its checkpoint has left of it"));
+            }
+            Some(left) if left.says != stored.as_ref().map(digest_of) => {
+                flaw(Flaw::of_entry(Part::Journal, seq, "says something else than its checkpoint has left of it"));
+            }
+            Some(_) => {}
+        }
+        match (stored, hash) {
+            (Some(stored), Some(hash)) => {
+                self.sealed += 1;
+                self.head = Some(AnchorLine { seq: stored.seq, hash, at: Moment::from_micros(stored.at_micros) });
+                let found =
+                    FoundEntry { seq, stored: Some(stored), unreadable: Vec::new(), previous: None, hash: Some(hash) };
+                self.note(found);
+            }
+            _ => self.removed += 1,
+        }
+        Ok(())
     }
 
     /// Keeps what later entries are understood by; gives the entry if it applied a reply.
@@ -169,6 +235,10 @@ impl Walk {
             Body::Exchange { id, fact } => (id, fact),
             Body::House(HouseFact::Recovered { journal, .. }) => {
                 self.recoveries.push(Recovery { entry: entry.seq, at: entry.at, journal });
+                return None;
+            }
+            Body::House(HouseFact::Checkpoint { remains, digest, .. }) => {
+                self.checkpoints.push((found.seq, remains, digest));
                 return None;
             }
             Body::House(_) => return None,

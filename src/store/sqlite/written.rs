@@ -100,6 +100,11 @@ impl<'c> Written<'c> {
         self.leaf.push(last);
     }
 
+    /// An agreement that is in the leaf no longer.
+    pub fn forget(&mut self) {
+        self.is_changed = true;
+    }
+
     /// What the reply states of an agreement.
     pub fn state(
         &mut self,
@@ -161,6 +166,9 @@ impl<'c> Written<'c> {
             self.conn
                 .prepare_cached("DELETE FROM latest WHERE exchange = ?1 AND municipality = ?2 AND first = ?3")?
                 .execute(params![exchange, municipality, first])?;
+        }
+        if self.leaf.is_empty() {
+            return Ok(());
         }
         let mut insert = self
             .conn

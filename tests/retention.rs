@@ -1,0 +1,413 @@
+//! What is older than is kept goes, and nothing else: files, stories, ended agreements; by the daemon and without one, and
+//! killed in the middle. What comes again is still known, and whatever somebody does to what is left is found.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "the functions that tests share may fail them")]
+
+#[path = "audit/forge.rs"]
+mod forge;
+mod rig;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use forge::Forge;
+use rig::{Chapter, Daemon, FarPlan, Ground, Row, in_each, payment_date, record, until};
+use sluse::domain::exchange::{Exchange, Fact};
+use sluse::domain::municipality::MunicipalityCode;
+use sluse::engine::decide::Verdict;
+use sluse::engine::point::{KILL_VARIABLE, POINTS_OF_RETENTION};
+use sluse::engine::retention::Plan;
+use sluse::store::anchor::AnchorLine;
+use sluse::store::removal::Removed;
+use sluse::store::{Body, Reading, SqliteReader};
+use tempfile::TempDir;
+
+const STORE: &str = "state/sluse.db";
+
+/// Files go after a month, stories after a year, ended agreements after two months.
+const PERIODS: [&str; 3] = ["keep_archive = \"30d\"", "keep_journal = \"1y\"", "keep_register = \"2mo\""];
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Makes all that a daemon has left that much older, as if it had been written by a clock of then.
+fn age(store: &Path, days: i64) {
+    let conn = forge::open_raw(store);
+    for sql in ["UPDATE journal SET at = at - ?1", "UPDATE applied SET known_at = known_at - ?1"] {
+        conn.execute(sql, [days * DAY_MICROS]).unwrap();
+    }
+    forge::rechain(&conn, 1);
+    drop(conn);
+    let mut last = None;
+    SqliteReader::open(store).unwrap().entries(0, &mut |entry| last = Some(AnchorLine::from(&entry))).unwrap();
+    fs::write(store.with_file_name("journal.anchor"), format!("{}\n", last.unwrap())).unwrap();
+}
+
+/// A ground on which each municipality has asked three times: more than a year ago, ten months ago, just now.
+fn with_three_rounds(municipalities: &[&str]) -> Ground {
+    let mut ground = Ground::lay(municipalities, FarPlan { agreements: 12, ..FarPlan::default() });
+    ground.sides[0].exchange_lines = PERIODS.map(str::to_owned).to_vec();
+    for (round, days) in [(1, 100), (2, 300), (3, 0)] {
+        let mut daemon = ground.start();
+        for municipality in &ground.sides[0].municipalities {
+            ground.ask_for(*municipality, payment_date(round));
+        }
+        for municipality in &ground.sides[0].municipalities {
+            ground.until_state(*municipality, round as usize, "done");
+        }
+        daemon.terminate();
+        if days > 0 {
+            age(&ground.path(STORE), days);
+        }
+    }
+    ground
+}
+
+/// What a command says, and its exit status.
+fn said(output: Output) -> (String, i32) {
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8(said).unwrap(), output.status.code().unwrap())
+}
+
+fn sluse(ground: &Ground, arguments: &[&str]) -> (String, i32) {
+    said(ground.command(arguments))
+}
+
+fn fine(ground: &Ground, arguments: &[&str]) -> String {
+    let (said, status) = sluse(ground, arguments);
+    assert_eq!(status, 0, "{arguments:?}: {said}");
+    said
+}
+
+fn running(ground: &Ground) -> Daemon {
+    let mut daemon = ground.start();
+    daemon.until_said("running");
+    daemon
+}
+
+fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.insert(path);
+        }
+    }
+    files
+}
+
+/// What lies in the archive of one municipality of the first exchange.
+fn archived(ground: &Ground, municipality: MunicipalityCode) -> BTreeSet<PathBuf> {
+    files_below(&ground.path(&format!("state/archive/sf2530-0/{municipality}")))
+}
+
+/// The files of one of its exchanges that lie there, each with its content.
+fn files_of(ground: &Ground, exchange: &Exchange) -> Vec<(PathBuf, Vec<u8>)> {
+    let (id, transfer) = (exchange.id.to_string(), exchange.arrivals[0].transfer.to_string());
+    let is_its = |path: &PathBuf| path.to_string_lossy().contains(&id) || path.to_string_lossy().contains(&transfer);
+    let found = archived(ground, exchange.route.municipality).into_iter().filter(is_its);
+    found.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Agreements of the first page that are in neither of the later ones: those that had ended for good by the second.
+fn ended_for_good(ground: &Ground, municipality: MunicipalityCode) -> u64 {
+    let [first, second, third] = [1, 2, 3].map(|round| ground.page(municipality, round));
+    first.keys().filter(|key| !second.contains_key(key) && !third.contains_key(key)).count() as u64
+}
+
+fn to_unlink(store: &Path) -> i64 {
+    forge::open_raw(store).query_row("SELECT count(*) FROM to_unlink", [], |row| row.get(0)).unwrap()
+}
+
+fn checkpoints(store: &Path) -> Vec<Removed> {
+    let mut found = Vec::new();
+    let mut note = |entry: sluse::store::Entry| {
+        if let Body::House(sluse::store::HouseFact::Checkpoint { removed, .. }) = entry.body {
+            found.push(removed);
+        }
+    };
+    SqliteReader::open(store).unwrap().entries(0, &mut note).unwrap();
+    found
+}
+
+#[test]
+fn what_is_older_than_is_kept_goes_the_rest_stays_and_what_comes_again_is_known() {
+    // Given stories of three ages of two municipalities, and one of an exchange that is kept for ever
+    let mut ground = with_three_rounds(&["0101", "0751"]);
+    ground.add_side(&["0461"], FarPlan { agreements: 3, ..FarPlan::default() });
+    let [gone, held] = ground.sides[0].municipalities[..] else { panic!("two of them") };
+    let kept = ground.sides[1].municipalities[0];
+    let mut daemon = running(&ground);
+    ground.ask_for(kept, payment_date(1));
+    ground.until_state(kept, 1, "done");
+    daemon.terminate();
+    let stories = ground.exchanges(gone);
+    let [oldest, older, _] = [0, 1, 2].map(|number| files_of(&ground, &stories[number]));
+    let receipts: Vec<_> = stories[0].receipts.iter().map(|read| read.name.to_string()).collect();
+    let receipt = files_below(&ground.path("state/archive/receipts"));
+    let receipt = receipt.iter().find(|path| path.to_string_lossy().contains(&receipts[0])).unwrap();
+    let receipt = fs::read(receipt).unwrap();
+    let (everything, other) = (archived(&ground, held), files_below(&ground.path("state/archive/sf2530-1")));
+    let now_in_register = fine(&ground, &["register", "0101"]);
+
+    // When one of the two is held by law, and what is old enough is to go; and the daemon is killed amid it
+    let mut daemon = running(&ground);
+    let listed = fine(&ground, &["legal-hold", "add", "0751", "--reason", "case 12/2026"]);
+    assert!(listed.contains("municipality 0751") && listed.contains("case 12/2026"), "{listed}");
+    let plan: Plan = serde_json::from_str(&fine(&ground, &["retention", "--json"])).unwrap();
+    let [first, second] = &plan.exchanges[..] else { panic!("{plan:?}") };
+    assert_eq!((first.stories_go, first.files_go, first.held_by_law, first.too_young), (1, 1, 3, 1), "{plan:?}");
+    assert_eq!((second.for_ever, second.stories_go + second.files_go), (1, 0), "{plan:?}");
+    daemon.terminate();
+    assert_eq!(checkpoints(&ground.path(STORE)), [], "nobody has removed anything by looking");
+    let mut killed = ground.start_with(&[(KILL_VARIABLE, "file_unlinked".to_owned())]);
+    killed.until_said("running");
+    assert_eq!(sluse(&ground, &["retention", "--now"]).1, 1);
+    killed.wait_for_kill();
+    assert!(to_unlink(&ground.path(STORE)) > 0);
+
+    // Then the next daemon carries it on, and tells what went
+    let mut daemon = running(&ground);
+    until("the files to be gone", || (to_unlink(&ground.path(STORE)) == 0).then_some(()));
+    let told = fine(&ground, &["retention", "--now"]);
+    let ended = ended_for_good(&ground, gone);
+    assert!(ended > 0, "the book ends somebody for good");
+    assert!(told.contains(&format!("{ended} ended agreement")), "{told}");
+    assert!(daemon.log().contains("what was older than is kept was removed"), "{}", daemon.log());
+    let mut sum = Removed::default();
+    checkpoints(&ground.path(STORE)).into_iter().for_each(|removed| sum += removed);
+    assert_eq!((sum.erased, sum.stories, sum.agreements), (2, 1, ended), "{sum:?}");
+    assert!(fine(&ground, &["retention", "--now"]).contains("Nothing is older than is kept"));
+
+    // And it is just that
+    let left = archived(&ground, gone);
+    assert!(oldest.iter().chain(&older).all(|(path, _)| !path.exists()), "{left:?}");
+    assert_eq!(left.len(), files_of(&ground, &ground.exchanges(gone)[2]).len(), "the youngest one's files stay");
+    assert!(!oldest[0].0.parent().unwrap().exists(), "the names of folders tell, too");
+    assert_eq!((archived(&ground, held), files_below(&ground.path("state/archive/sf2530-1"))), (everything, other));
+    assert_eq!(fine(&ground, &["register", "0101"]), now_in_register);
+    let (verified, status) = sluse(&ground, &["audit", "verify"]);
+    assert!(status == 0 && verified.contains("Retention has removed"), "{verified}");
+    let rebuilt = fine(&ground, &["rebuild"]);
+    assert!(rebuilt.contains("the rows that checkpoints left of 2 taken over"), "{rebuilt}");
+    let explained = fine(&ground, &["explain", &stories[0].id.to_string()]);
+    assert!(explained.contains("was removed at") && explained.contains("keyed hash"), "{explained}");
+    assert!(!explained.contains(&stories[0].arrivals[0].hash.short()), "{explained}");
+    let explained = fine(&ground, &["explain", &stories[1].id.to_string()]);
+    assert!(explained.contains("were erased at") && explained.contains("handed over"), "{explained}");
+    assert!(!explained.contains(&stories[1].arrivals[0].hash.short()), "{explained}");
+
+    // And whoever asks for what is not there any more is told so, and from when on it is
+    let then = (jiff::Zoned::now().date() - jiff::Span::new().days(200)).to_string();
+    for option in ["--known-at", "--valid-on"] {
+        let (said, status) = sluse(&ground, &["register", "0101", option, &then]);
+        assert!(status == 2 && said.contains("ask from then on"), "{said}");
+        fine(&ground, &["register", "0751", option, &then]);
+    }
+    let yesterday = (jiff::Zoned::now().date() - jiff::Span::new().days(1)).to_string();
+    fine(&ground, &["register", "0101", "--known-at", &yesterday]);
+
+    // And a reply and a receipt that come once more are known and cleared away, also by a new daemon
+    daemon.terminate();
+    let mut daemon = running(&ground);
+    let fetched = ground.count_of(gone, "reply_fetched");
+    for (path, content) in oldest.iter().chain(&older) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.to_string_lossy().contains("/replies/") {
+            ground.far().put_into_in(name, content);
+        }
+    }
+    ground.far().put_into_in(&receipts[0], &receipt);
+    until("IN to be cleared", || ground.far().names_in_in().is_empty().then_some(()));
+    assert_eq!(ground.count_of(gone, "reply_fetched"), fetched);
+
+    // And a second query for a payment that was asked about then is held
+    ground.ask_for(gone, payment_date(1));
+    until("it to be held", || (!ground.held().is_empty()).then_some(()));
+    let item = ground.held_one();
+    assert!(item.reasons.join(" ").contains(&stories[0].id.to_string()), "{item:?}");
+    assert_eq!(ground.decide(&item, Verdict::Refuse), "refused");
+    until("it to be set aside", || {
+        let is_over = ground.exchanges(gone).iter().all(|exchange| exchange.state.is_final());
+        is_over.then_some(())
+    });
+    let outcome = "what is left of them knows reply, receipt and payment date again";
+    record(&Row { tried: 3, ..Row::once(Chapter::Audit, "a duplicate of what retention has removed", outcome) });
+
+    // And without a daemon, once the hold is lifted, the other one's goes too; a backup has what is left
+    daemon.terminate();
+    fine(&ground, &["legal-hold", "remove", "0751", "--reason", "the case is closed"]);
+    assert!(fine(&ground, &["retention", "--now"]).contains("Removed: "));
+    assert!(archived(&ground, held).len() < 10, "{:?}", archived(&ground, held));
+    fine(&ground, &["audit", "verify"]);
+    fine(&ground, &["rebuild"]);
+    fine(&ground, &["backup", ground.path("backup").to_str().unwrap()]);
+    let facts = ground.facts(held);
+    assert!(facts.iter().all(|fact| !matches!(fact, Fact::Unfit(_))));
+    let mut daemon = running(&ground);
+    assert_eq!(ground.status().restored, None);
+    daemon.terminate();
+}
+
+/// What three rounds have left: every file of the state folder and the settings, by its path.
+struct Remains {
+    ground: String,
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+fn remains() -> &'static Remains {
+    static REMAINS: OnceLock<Remains> = OnceLock::new();
+    REMAINS.get_or_init(|| {
+        let ground = with_three_rounds(&["0751"]);
+        let root = ground.path("");
+        let mut kept = files_below(&ground.path("state"));
+        kept.insert(ground.path("sluse.toml"));
+        let read = |path: PathBuf| (path.strip_prefix(&root).unwrap().to_owned(), fs::read(&path).unwrap());
+        Remains { ground: root.display().to_string(), files: kept.into_iter().map(read).collect() }
+    })
+}
+
+/// The remains, laid out anew.
+struct House(TempDir);
+
+impl House {
+    fn lay() -> House {
+        let house = House(TempDir::with_prefix("sluse-retention-").unwrap());
+        let Remains { ground, files } = remains();
+        for (path, bytes) in files {
+            let to = house.0.path().join(path);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, bytes).unwrap();
+        }
+        let config = house.0.path().join("sluse.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(config, text.replace(ground, &format!("{}/", house.0.path().display()))).unwrap();
+        house
+    }
+
+    fn call(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluse"));
+        command.arg("--config").arg(self.0.path().join("sluse.toml")).args(arguments).env_remove("SLUSE_LOG");
+        command.envs(environment.iter().copied()).output().unwrap()
+    }
+
+    fn fine(&self, arguments: &[&str]) -> String {
+        let (said, status) = said(self.call(arguments, &[]));
+        assert_eq!(status, 0, "{arguments:?}: {said}");
+        said
+    }
+
+    fn archive(&self) -> BTreeSet<PathBuf> {
+        let archive = self.0.path().join("state/archive");
+        files_below(&archive).into_iter().map(|path| path.strip_prefix(&archive).unwrap().to_owned()).collect()
+    }
+
+    /// How many entries the journal still tells.
+    fn entries(&self) -> u64 {
+        let mut number = 0;
+        let reader = SqliteReader::open(&self.0.path().join(STORE)).unwrap();
+        reader.entries(0, &mut |entry| number += u64::from(matches!(entry.body, Body::Exchange { .. }))).unwrap();
+        number
+    }
+}
+
+#[test]
+fn killed_at_any_step_it_is_carried_on_and_comes_to_the_same() {
+    let whole = House::lay();
+    let before = (whole.archive().len(), whole.entries());
+    whole.fine(&["retention", "--now"]);
+    let expected = (whole.archive(), whole.entries());
+    assert!(expected.0.len() < before.0 && expected.1 < before.1, "{before:?}");
+
+    in_each(&POINTS_OF_RETENTION, |point| {
+        let house = House::lay();
+        let killed = house.call(&["retention", "--now"], &[(KILL_VARIABLE, point)]);
+        assert_eq!(killed.status.signal(), Some(9), "{point}: {}", said(killed).0);
+        // What is recorded is whole in itself, whatever lies about
+        house.fine(&["audit", "verify"]);
+        house.fine(&["rebuild"]);
+        let (recovered, _) = said(house.call(&["recover", "--offline", "--json"], &[]));
+        assert!(recovered.contains("\"replies\": []") && recovered.contains("\"queries\": []"), "{point}: {recovered}");
+
+        house.fine(&["retention", "--now"]);
+
+        assert_eq!((house.archive(), house.entries()), expected, "{point}");
+        assert_eq!(to_unlink(&house.0.path().join(STORE)), 0, "{point}");
+        for looked in [["audit", "verify"].as_slice(), &["rebuild"], &["explain", "0751"]] {
+            house.fine(looked);
+        }
+        let outcome = "carried on by the next run; audit and rebuild find nothing wrong";
+        record(&Row::once(Chapter::Processes, format!("`kill -9` of a retention at {point}"), outcome));
+    });
+}
+
+#[test]
+fn nothing_of_what_is_left_is_altered_unseen() {
+    // Given a store from which files, stories and ended agreements have gone
+    let house = House::lay();
+    house.fine(&["retention", "--now"]);
+    let forge = Forge::of(&house.0.path().join(STORE));
+    assert_eq!(forge.verify(&[]).1, [], "what nobody was at");
+
+    // When somebody changes it
+    let mut tried = 0;
+    for (what, sql) in [
+        ("a removed entry's hash", "UPDATE removed SET hash = zeroblob(32) WHERE seq = (SELECT min(seq) FROM removed)"),
+        ("the last removed entry's hash", "UPDATE removed SET hash = zeroblob(32) WHERE seq = (SELECT max(seq) FROM removed)"),
+        ("a removed entry", "DELETE FROM removed WHERE seq = (SELECT min(seq) FROM removed)"),
+        ("all removed entries", "DELETE FROM removed"),
+        ("what an altered entry says", "UPDATE removed SET body = replace(body, '0751', '0101') WHERE body IS NOT NULL"),
+        ("an altered entry's moment", "UPDATE removed SET at = at + 1 WHERE body IS NOT NULL"),
+        (
+            "what an altered entry said at all",
+            "UPDATE removed SET version = NULL, at = NULL, exchange = NULL, kind = NULL, body = NULL WHERE body IS NOT NULL",
+        ),
+        (
+            "a removed entry put back",
+            "INSERT INTO journal SELECT r.seq, j.version, j.at, j.exchange, j.kind, j.body, j.previous, r.hash
+             FROM removed r, journal j WHERE r.body IS NULL ORDER BY j.seq, r.seq LIMIT 1",
+        ),
+        (
+            "an entry removed as if a checkpoint had",
+            "INSERT INTO removed (seq, hash) SELECT seq, hash FROM journal WHERE exchange IS NOT NULL ORDER BY seq DESC LIMIT 1;
+             DELETE FROM journal WHERE seq IN (SELECT seq FROM removed)",
+        ),
+        ("a line of what is left", "UPDATE remains SET body = replace(body, '0751', '0101') WHERE number = 1"),
+        ("a link of what is left", "UPDATE remains SET link = zeroblob(32) WHERE number = 1"),
+        ("the last line of what is left", "DELETE FROM remains WHERE number = (SELECT max(number) FROM remains)"),
+        ("the first line of what is left", "DELETE FROM remains WHERE number = 1"),
+        ("everything that is left", "DELETE FROM remains"),
+        (
+            "a line more of what is left",
+            "INSERT INTO remains SELECT max(number) + 1, max(seq), body, link FROM remains",
+        ),
+        ("the checkpoint", "UPDATE journal SET body = replace(body, 'checkpoint', 'checkpoinT') WHERE kind = 'checkpoint'"),
+        ("the checkpoint's counts", "UPDATE journal SET body = replace(body, '\"erased\":', '\"erased\":1') WHERE kind = 'checkpoint'"),
+        ("the checkpoint's entry", "DELETE FROM journal WHERE seq = (SELECT min(seq) FROM journal WHERE kind = 'checkpoint')"),
+        ("the key", "UPDATE secret SET key = zeroblob(32)"),
+        ("no key", "DELETE FROM secret"),
+        (
+            "a row of an erased reply",
+            "UPDATE statement SET amount_oere = amount_oere + 1 WHERE number = (SELECT min(number) FROM statement)",
+        ),
+        ("an erased reply's rows", "DELETE FROM statement WHERE number = (SELECT min(number) FROM statement)"),
+        ("an erased reply's mark", "UPDATE applied SET known_at = known_at + 1 WHERE seq = (SELECT min(seq) FROM applied)"),
+        ("no mark of an erased reply", "DELETE FROM applied WHERE seq = (SELECT min(seq) FROM applied)"),
+        ("a trigger of it", "DROP TRIGGER remains_are_never_deleted"),
+    ] {
+        forge.restore();
+        forge.tamper(|conn| conn.execute_batch(sql).unwrap());
+        let (_, flaws) = forge.verify(&[]);
+        assert!(!flaws.is_empty(), "{what} is altered unseen");
+        assert!(flaws.iter().all(|flaw| !flaw.what.contains("0707614285")), "{what}: {flaws:?}");
+        tried += 1;
+    }
+
+    // Then it is found
+    let outcome = "found by `sluse audit verify`";
+    record(&Row { tried, ..Row::once(Chapter::Audit, "what retention has left behind altered", outcome) });
+}

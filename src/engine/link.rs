@@ -130,11 +130,10 @@ impl<C: Connect> Link<C> {
             Line::Idle | Line::Up { .. } | Line::Closed => None,
         }
     }
-}
 
     /// The same, as what it is.
     pub fn last_trouble(&self) -> Option<Trouble> {
-        match &*self.line() {
+        match &*self.ends.line() {
             Line::Down { trouble, .. } => Some(trouble.clone()),
             Line::Idle | Line::Up { .. } | Line::Closed => None,
         }

@@ -109,7 +109,8 @@ pub async fn run(settings: Settings, stop: CancellationToken, attendant: Attenda
         Arc::new(move || SqliteReader::open(&path).map(|reader| Box::new(reader) as Box<dyn Reading>));
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     let bell = alarm::Bell::default();
-    let mut tellers = alarm::start(&office.settings.alarm, &office.places, &office.disk, &surroundings, &bell, &stop);
+    let mut tellers =
+        alarm::start(&office.settings.alarm, &office.places, &office.disk, &office.surroundings, &bell, &stop);
     let (look, looks) = mpsc::channel(LOOKS_MAX);
     let every = attendant.every;
     let pulse = |ledger| Pulse { looks: look, ledger, steps, every };
@@ -149,9 +150,8 @@ pub async fn run(settings: Settings, stop: CancellationToken, attendant: Attenda
     let head_task = tokio::spawn(tell_head(ledger.clone(), premises.links_stop.clone()));
     let serving = tokio::spawn(socket.serve(commands, reader, stop.clone()));
     let (renewals, renewed) = mpsc::channel(1);
-    let house = House::new(site, book, outboxes, premises.hint.clone(), stop.clone())
-        .with_bell(bell)
-        .attended(looks, renewed);
+    let house =
+        House::new(site, book, outboxes, premises.hint.clone(), stop.clone()).with_bell(bell).attended(looks, renewed);
     let pulse = tokio::spawn(pulse(Some(ledger)).feel(stop.clone(), attendant.alive()));
     info!("running");
     attendant.is_ready();

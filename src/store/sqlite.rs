@@ -25,8 +25,8 @@ use std::path::Path;
 
 use super::anchor::AnchorLine;
 use super::audit::{Flaw, Verified};
-use super::steps::Steps;
 use super::removal::{LeftBehind, Removal};
+use super::steps::Steps;
 use super::{Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble};
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;

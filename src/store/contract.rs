@@ -10,6 +10,7 @@ use super::*;
 use crate::domain::agreement::{AgreementKey, other_json};
 use crate::domain::amount::Oere;
 use crate::domain::exchange::fact::Decision;
+use crate::domain::identity::ContentHash;
 use crate::domain::retention::{End, HashKey, Remnant};
 
 /// Makes one `#[test]` of each sentence. `$lend` is a `fn(fn(&mut dyn Store))` that lends a fresh store.

@@ -361,7 +361,9 @@ impl Store for SimStore {
     fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
         self.call(&|| "note what was unlinked".to_owned(), || {
             let mut shelf = self.safe.shelf();
-            files.iter().for_each(|file| drop(shelf.to_unlink.remove(file)));
+            for file in files {
+                shelf.to_unlink.remove(file);
+            }
             Ok(())
         })
     }

@@ -43,7 +43,7 @@ impl Gauges {
     /// Everything as it is now, as Prometheus' text format 0.0.4 has it.
     pub async fn expose(&self) -> String {
         let (view, counts) = tokio::join!(self.lookout.look(), self.counts());
-        expose(view.as_deref().map_err(|silence| silence), counts.as_ref())
+        expose(view.as_deref(), counts.as_ref())
     }
 
     /// None: the journal cannot be read, or has not been read through yet.

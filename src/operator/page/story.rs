@@ -105,7 +105,7 @@ impl StoryPage {
             due: story.deadline.map(|by| eye.at(if story.overdue { words.overdue } else { words.due }, by)),
             trouble: story.trouble.as_ref().map(|why| Said::filled(words.not_yet, eye.say(why)).sentence()),
             milestones: milestones(eye, story),
-            change: facts().filter_map(change_of).last().map(|summary| eye.change(summary)),
+            change: facts().rev().find_map(change_of).map(|summary| eye.change(summary)),
             is_applied: facts().any(|fact| matches!(fact, Fact::Applied { .. })),
             held: story.held.as_ref().map(|item| Matter::body(decision(eye, item))),
             offer: offer(eye, story),

@@ -95,9 +95,8 @@ impl<C: Connect> Link<C> {
 
     /// Says what became of some work: after some troubles the session is not to be trusted any more.
     pub fn note(&self, lease: &Lease<C::Session>, trouble: &Trouble) {
-        match trouble {
-            Trouble::Refused(_) | Trouble::Missing | Trouble::GaveUp(_) => return,
-            _ => {}
+        if !trouble.ends_trust() {
+            return;
         }
         let spent = {
             let mut line = self.ends.line();

@@ -99,6 +99,14 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether the session on which it came is not to be trusted any more.
+    pub fn ends_trust(&self) -> bool {
+        match self {
+            Trouble::Refused(_) | Trouble::Missing | Trouble::GaveUp(_) => false,
+            Trouble::Unreachable(_) | Trouble::Uncertain(_) | Trouble::HostKey { .. } | Trouble::Login(_) => true,
+        }
+    }
+
     /// Whether waiting cannot help: the settings, or the other side's, must change first.
     pub fn needs_a_person(&self) -> bool {
         match self {

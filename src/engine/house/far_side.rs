@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::halts::no_room;
-use super::{Done, FetchTrouble, House, Key, ToFetch, empty_line};
+use super::{Done, FetchTrouble, House, Key, ToFetch};
 use crate::domain::envelope::TechnicalReceipt;
 use crate::domain::exchange::Fact;
 use crate::domain::exchange::fact::{Arrival, Belongs};
@@ -75,7 +75,7 @@ impl<C: Connect> House<C> {
             Err(trouble) => {
                 let line = poll.line.get_or_insert_with(|| empty_line(endpoint));
                 // The link says that it has given up the connection, and that there is no other.
-                let is_told = link.trouble().is_some() || Setback::Far(trouble.clone()).is_told_by_link();
+                let is_told = link.trouble().is_some() || trouble.ends_trust();
                 if line.trouble.as_deref() != Some(&trouble.to_string()) && !is_told {
                     warn!(%endpoint, %trouble, "IN could not be listed");
                 }
@@ -309,4 +309,9 @@ impl<C: Connect> House<C> {
 fn to_fetch(sorted: arrivals::Sorted) -> VecDeque<ToFetch> {
     let receipts = sorted.receipts.into_iter().map(ToFetch::Receipt);
     receipts.chain(sorted.replies.into_iter().map(ToFetch::Reply)).collect()
+}
+
+/// An endpoint that was not looked at yet.
+pub(super) fn empty_line(name: &EndpointName) -> EndpointLine {
+    EndpointLine { name: name.clone(), trouble: None, listed_at: None, foreign: 0, waiting: Vec::new() }
 }

@@ -299,11 +299,6 @@ impl<C: Connect> House<C> {
         self
     }
 
-    /// Shows at each turn, to whoever looks, that it turns, and goes over to new settings where they come.
-    pub fn attended(self, looks: mpsc::Receiver<Look>, renewals: mpsc::Receiver<Renewal<C>>) -> House<C> {
-        House { looks, renewals, ..self }
-    }
-
     /// Runs until told to stop. Errors: the store is not what this loop knows it to be, or has no thread any more. One
     /// that cannot be written is waited for, and nothing is done on what is not recorded.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), StoreTrouble> {
@@ -527,8 +522,4 @@ impl<C: Connect> House<C> {
         self.keys.insert(handle.id(), key.clone());
         self.busy.insert(key);
     }
-}
-
-fn empty_line(name: &EndpointName) -> EndpointLine {
-    EndpointLine { name: name.clone(), trouble: None, listed_at: None, foreign: 0, waiting: Vec::new() }
 }

@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Command, Deferred, House, Key, Outcome, empty_line};
+use super::far_side::empty_line;
+use super::{Command, Deferred, House, Key, Outcome};
 use crate::engine::control::{Answer, Request};
 use crate::engine::decide::{Ask, NotDecided, decide, find, is_good};
 use crate::engine::desk;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::turns::Turns;
@@ -11,7 +11,7 @@ use super::{House, Outboxes, Poll};
 use crate::config::EndpointSettings;
 use crate::domain::exchange::{Exchange, State};
 use crate::engine::arrivals::Passed;
-use crate::engine::attendant::Glance;
+use crate::engine::attendant::{Glance, Look};
 use crate::engine::places::short_id;
 use crate::engine::site::Site;
 use crate::transport::Connect;
@@ -29,6 +29,11 @@ pub struct Renewal<C: Connect> {
 }
 
 impl<C: Connect> House<C> {
+    /// Shows at each turn, to whoever looks, that it turns, and goes over to new settings where they come.
+    pub fn attended(self, looks: mpsc::Receiver<Look>, renewals: mpsc::Receiver<Renewal<C>>) -> House<C> {
+        House { looks, renewals, ..self }
+    }
+
     pub(super) fn take_renewal(&mut self, renewal: Renewal<C>) {
         let Renewal { renewed, answer } = renewal;
         let said = match self.speaks_against(&renewed.site) {

@@ -36,8 +36,6 @@ pub struct Plan {
     /// Registers from which something may go.
     pub registers: Vec<RegisterDue>,
     pub holds: Vec<LegalHold>,
-    /// Files of former checkpoints that are still there.
-    pub to_unlink: u64,
 }
 
 /// How it stands with one exchange of the settings: stories, in counts.
@@ -118,7 +116,6 @@ impl Office {
             exchanges: exchanges.into_values().collect(),
             registers: registers.collect(),
             holds: book.legal_holds().cloned().collect(),
-            to_unlink: 0,
         }
     }
 
@@ -268,7 +265,10 @@ fn files(places: &Places, exchange: &Exchange, key: &HashKey) -> Vec<(PathBuf, O
 
 /// The path below the state folder, as the store keeps it.
 fn below(state: &Path, file: PathBuf) -> Option<String> {
-    Some(file.strip_prefix(state).ok()?.to_str()?.to_owned())
+    let below = file.strip_prefix(state).ok()?.to_str()?;
+    // What is left of a path has no slash at its end.
+    let slash = if file.to_str()?.ends_with('/') { "/" } else { "" };
+    Some(format!("{below}{slash}"))
 }
 
 /// Unlinks these files, and folders if they are empty; what is gone already is as good. Unlinking is not overwriting: what

@@ -38,12 +38,12 @@ pub fn show(rebuilt: &Rebuilt, look: Look, called: &Called) -> String {
     }
     let Rebuilt { head, replies, left, rows, files, findings } = rebuilt;
     let replies = if *replies == 1 { "1 reply".to_owned() } else { format!("{} replies", grouped(*replies)) };
-    let replies = match left {
-        0 => replies,
-        left => format!("{replies} and the rows that checkpoints left of {} taken over,", grouped(*left)),
+    let left = match left {
+        0 => String::new(),
+        left => format!(", the rows that checkpoints left of {} others taken over,", grouped(*left)),
     };
     let looked = format!(
-        "{replies} applied again up to journal entry {}, {} compared, {} looked at",
+        "{replies} applied again{left} up to journal entry {}, {} compared, {} looked at",
         grouped(*head),
         count(*rows, "row"),
         count(*files, "archived file"),

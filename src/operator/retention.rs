@@ -16,10 +16,6 @@ pub fn show(plan: &Plan, look: Look, called: &Called) -> String {
         shown += &one(kept, &of_it);
         shown.push('\n');
     }
-    if plan.to_unlink > 0 {
-        let text = format!("{} of a former checkpoint wait to be unlinked.", count(plan.to_unlink, "file"));
-        shown += &paragraph("", &text);
-    }
     if !plan.holds.is_empty() {
         shown += &holds(&plan.holds, look);
         shown.push('\n');

@@ -231,6 +231,10 @@ impl Shelf {
     }
 
     fn remove(&mut self, at: Moment, removal: &Removal) -> Result<(Removed, Vec<Remains>), StoreTrouble> {
+        let mut seqs = removal.stories.iter().flat_map(|story| &story.entries);
+        if seqs.any(|(seq, _)| *seq == 0 || *seq > self.entries.len() as u64) {
+            return Err(unusable("no such entry"));
+        }
         let (mut removed, mut remains, mut replies) = (Removed::default(), Vec::new(), BTreeSet::new());
         for story in &removal.stories {
             self.to_unlink.extend(story.files.iter().map(|(file, _)| file.clone()));
@@ -361,9 +365,7 @@ impl Store for SimStore {
     fn unlinked(&mut self, files: &[String]) -> Result<(), StoreTrouble> {
         self.call(&|| "note what was unlinked".to_owned(), || {
             let mut shelf = self.safe.shelf();
-            for file in files {
-                shelf.to_unlink.remove(file);
-            }
+            shelf.to_unlink.retain(|file| !files.contains(file));
             Ok(())
         })
     }

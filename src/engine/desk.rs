@@ -1,6 +1,7 @@
 //! What people ask and are told: the same while the daemon runs and when it does not. Everything here reads the
 //! book, the settings and the disk; nothing is recorded. Start with [`Office`].
 
+mod gate;
 mod register;
 mod routes;
 mod stories;

@@ -69,6 +69,10 @@ pub fn answer(
 ) -> Result<(), OfflineTrouble> {
     let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
         .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
+    if let Request::Gate { payment_date } = request {
+        each(Answer::Gate(office.gate_offline(payment_date)?));
+        return Ok(());
+    }
     let (_lock, mut store, standing) = take_existing(&office)?;
     let book = fold(&store)?;
     if let Standing::Restored(restored) = &standing {
@@ -82,6 +86,7 @@ pub fn answer(
     match request {
         Request::Status => each(Answer::Status(office.snapshot(&book, None))),
         Request::Held => each(desk::held(&book)),
+        Request::Gate { payment_date } => each(Answer::Gate(office.gate(&book, payment_date, None))),
         Request::Explain { what } => {
             let (stories, waiting) = office.stories(&book, &what, None);
             each(desk::tell_stories(stories, waiting, &store)?);
@@ -161,7 +166,7 @@ fn retry(office: &Office, store: &mut dyn Store, mut book: Book, ask: &RetryAsk,
                 let bodies: Vec<_> = facts.into_iter().map(|(id, fact)| Body::Exchange { id, fact }).collect();
                 match store.append(store.head(), office.surroundings.now(), &bodies) {
                     Ok(entries) => {
-                        entries.iter().for_each(|entry| take_in(&mut book, entry));
+                        entries.into_iter().for_each(|entry| take_in(&mut book, entry));
                         CameTo::retried(&book, by)
                     }
                     Err(failed) => {
@@ -177,9 +182,14 @@ fn retry(office: &Office, store: &mut dyn Store, mut book: Book, ask: &RetryAsk,
     Answer::Retried { lines }
 }
 
-fn take_in(book: &mut Book, entry: &Entry) {
-    if let Body::Exchange { id, fact } = &entry.body {
-        book.take_in(entry.seq, *id, entry.at, fact);
+/// Takes an entry into the book. A story with one that is not understood is marked broken.
+pub fn take_in(book: &mut Book, entry: Entry) {
+    match entry.body {
+        Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
+        Body::NotUnderstood { id: Some(id), what, marks, .. } => {
+            book.not_understood(entry.seq, id, entry.at, &what, &marks);
+        }
+        Body::NotUnderstood { id: None, .. } | Body::House(_) => {}
     }
 }
 
@@ -207,16 +217,10 @@ fn anchored(office: &Office, store: SqliteStore) -> Result<(Anchored, Standing),
     Ok(Anchored::open(Box::new(store), office.disk.clone(), office.settings.anchor())?)
 }
 
-/// The book that the journal gives. A story with an entry that is not understood is marked broken.
+/// The book that the journal gives.
 pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
     let mut book = Book::default();
-    journal.entries(0, &mut |entry| match entry.body {
-        Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
-        Body::NotUnderstood { id: Some(id), what, marks, .. } => {
-            book.not_understood(entry.seq, id, entry.at, &what, &marks);
-        }
-        Body::NotUnderstood { id: None, .. } | Body::House(_) => {}
-    })?;
+    journal.entries(0, &mut |entry| take_in(&mut book, entry))?;
     Ok(book)
 }
 

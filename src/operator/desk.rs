@@ -160,9 +160,12 @@ impl<'s> Desk<'s> {
         let conclusion = conclusion(request);
         let within = self.within.unwrap_or(match request {
             Request::Decide(_) | Request::Retry(_) | Request::Query { .. } => DECISION_WITHIN,
-            Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Register(_) => {
-                ANSWER_WITHIN
-            }
+            Request::Status
+            | Request::Explain { .. }
+            | Request::List { .. }
+            | Request::Held
+            | Request::Gate { .. }
+            | Request::Register(_) => ANSWER_WITHIN,
         });
         let failed = |e: io::Error| match e.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => DeskTrouble::Silent { within, conclusion },
@@ -210,7 +213,9 @@ fn conclusion(request: &Request) -> &'static str {
         Request::Decide(_) => "whether the decision was taken is not known: look with `sluse explain ID`",
         Request::Query { .. } => "whether the query was written is not known: look with `sluse status`",
         Request::Register(_) => "what was shown is not the whole register",
-        Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held => "nothing was changed",
+        Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Gate { .. } => {
+            "nothing was changed"
+        }
     }
 }
 

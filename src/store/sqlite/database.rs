@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBe
 use crate::store::{Head, StoreTrouble};
 
 const SCHEMA: &str = include_str!("schema.sql");
+const INDEXES: &str = include_str!("indexes.sql");
 
 /// The layout that `schema.sql` makes.
 const LAYOUT: i64 = 1;
@@ -66,6 +67,7 @@ impl Database {
         if !is_laid_out {
             database.lay_out()?;
         }
+        database.conn.execute_batch(INDEXES).map_err(database.unusable("prepare"))?;
         if was_left_open {
             database.check_pages()?;
         }
@@ -82,6 +84,7 @@ impl Database {
     pub fn laid_out_in_memory() -> rusqlite::Result<Connection> {
         let conn = Connection::open_in_memory()?;
         conn.execute_batch(SCHEMA)?;
+        conn.execute_batch(INDEXES)?;
         Ok(conn)
     }
 

@@ -111,6 +111,36 @@ impl Database {
 /// The entry in this row, if it is the one that follows `head`.
 fn checked(head: Head, row: &Row<'_>) -> Result<(Stored, ContentHash), StoreTrouble> {
     let expected = head.seq + 1;
+    let (stored, previous, hash) = columns(expected, row)?;
+    if stored.seq != expected {
+        return Err(broken(expected, format!("is missing; entry {} stands in its place", stored.seq)));
+    }
+    if previous != head.hash {
+        return Err(broken(expected, "does not follow the entry before it"));
+    }
+    has_its_hash(stored, previous, hash)
+}
+
+/// The entry in this row, if it is what was written there; the entries around it are not looked at.
+pub fn read_entry(row: &Row<'_>) -> Result<(Stored, ContentHash), StoreTrouble> {
+    let seq = row.get(0).map_err(|_| broken(0, "has no number"))?;
+    let (stored, previous, hash) = columns(seq, row)?;
+    has_its_hash(stored, previous, hash)
+}
+
+fn has_its_hash(
+    stored: Stored,
+    previous: ContentHash,
+    hash: ContentHash,
+) -> Result<(Stored, ContentHash), StoreTrouble> {
+    match stored.hash(previous) == hash {
+        true => Ok((stored, hash)),
+        false => Err(broken(stored.seq, "was edited: its hash is not that of its content")),
+    }
+}
+
+/// An entry as it stands there, the hash of the one before it as it says it, and its own.
+fn columns(expected: u64, row: &Row<'_>) -> Result<(Stored, ContentHash, ContentHash), StoreTrouble> {
     let unreadable = |_| broken(expected, "a column holds what was never written there");
     let read = || {
         Ok(Stored {
@@ -122,19 +152,10 @@ fn checked(head: Head, row: &Row<'_>) -> Result<(Stored, ContentHash), StoreTrou
             body: row.get(5)?,
         })
     };
-    let stored: Stored = read().map_err(unreadable)?;
+    let stored = read().map_err(unreadable)?;
     let previous = ContentHash::new(row.get(6).map_err(unreadable)?);
     let hash = ContentHash::new(row.get(7).map_err(unreadable)?);
-    if stored.seq != expected {
-        return Err(broken(expected, format!("is missing; entry {} stands in its place", stored.seq)));
-    }
-    if previous != head.hash {
-        return Err(broken(expected, "does not follow the entry before it"));
-    }
-    if stored.hash(head.hash) != hash {
-        return Err(broken(expected, "was edited: its hash is not that of its content"));
-    }
-    Ok((stored, hash))
+    Ok((stored, previous, hash))
 }
 
 fn broken(seq: u64, what: impl Into<String>) -> StoreTrouble {

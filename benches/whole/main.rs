@@ -9,6 +9,7 @@ mod clients;
 mod country;
 mod delay;
 mod floor;
+mod gate;
 mod idle;
 mod large_file;
 mod latency;
@@ -44,6 +45,7 @@ const ROWS: &[(&str, Row)] = &[
     ("listing", listing::row),
     ("idle", idle::row),
     ("latency", latency::row),
+    ("gate", gate::row),
 ];
 
 fn main() -> ExitCode {

@@ -4,22 +4,24 @@
 
 mod alarm;
 mod kept;
+mod page;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::key::{About, Key, Presence, SectionAbout};
 use super::value::{
-    Fingerprint, Listen, SecretFile, TriggerWay, absolute, command, host, host_keys, municipalities, parsed, percent,
-    port, remote_folder, sqlite, text, time, transfer, windows,
+    Fingerprint, SecretFile, TriggerWay, absolute, command, host, host_keys, municipalities, parsed, percent, port,
+    remote_folder, sqlite, text, time, transfer, windows,
 };
 use crate::domain::calendar::windows::Windows;
 use crate::domain::change::Percent;
 use crate::domain::identity::{EndpointName, UserName};
 use crate::domain::municipality::MunicipalityCode;
-pub(super) use kept::{ARCHIVE, JOURNAL, KEEP_ARCHIVE, KEEP_JOURNAL, KEEP_REGISTER, REGISTER, RETENTION};
 
 pub(super) use alarm::*;
+pub(super) use kept::{ARCHIVE, JOURNAL, KEEP_ARCHIVE, KEEP_JOURNAL, KEEP_REGISTER, REGISTER, RETENTION};
+pub(super) use page::{LISTEN, PAGE, TOKEN};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -470,41 +472,4 @@ pub(super) static HAND_OVER_COMMAND: Key<Vec<String>> = Key {
         secret: false,
     },
     read: command,
-};
-
-pub(super) static PAGE: SectionAbout = SectionAbout {
-    name: "page",
-    example_name: None,
-    meaning: "The status page and the metrics: read-only, and without personal data.",
-    keys: &[&LISTEN.about, &TOKEN.about],
-};
-
-pub(super) static LISTEN: Key<Listen> = Key {
-    about: About {
-        name: "listen",
-        meaning: "Where the page and the metrics are served: on a socket that its folder and group sluse protect, or on an \
-                  address. An address that other machines reach needs a token, and best a proxy with TLS before it.",
-        expected: "\"unix:\" and an absolute path of at most 107 bytes, or an IP address and a port",
-        presence: Presence::Optional {
-            example: "\"unix:/run/sluse/page.sock\"",
-            absent: "there is neither page nor metrics",
-        },
-        secret: false,
-    },
-    read: parsed,
-};
-
-pub(super) static TOKEN: Key<SecretFile> = Key {
-    about: About {
-        name: "token",
-        meaning: "The file whose first line callers must know, at least 16 characters: programs send it as a bearer token, \
-                  people give it once. In the same two forms as identity, never the token itself.",
-        expected: "the absolute path of a file that holds it, or \"credential:\" and a name",
-        presence: Presence::Optional {
-            example: "\"credential:page-token\"",
-            absent: "whoever reaches the socket or the address of this machine may look",
-        },
-        secret: true,
-    },
-    read: parsed,
 };

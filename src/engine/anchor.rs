@@ -16,13 +16,13 @@ use tracing::{info, warn};
 
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::Fact;
-use crate::domain::identity::Route;
+use crate::domain::identity::{ContentHash, Route};
 use crate::domain::moment::Moment;
 use crate::durable::{Disk, read_bounded};
 use crate::store::anchor::{AnchorLine, BEGINNING, parse_all};
 use crate::store::removal::{LeftBehind, Removal};
 use crate::store::{
-    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, Store, StoreTrouble,
+    Answer, Body, Changed, Entry, Head, Order, Outcome, Question, Reading, Sorted, SqliteReader, Store, StoreTrouble,
 };
 
 /// From this size on only the last line is kept: some thousand lines, so that a new file is made rarely.
@@ -138,24 +138,17 @@ impl Anchored {
         path: PathBuf,
     ) -> Result<(Anchored, Standing), AnchorTrouble> {
         let found = store.head();
-        let text = match read_bounded(disk.as_ref(), &path, READ_BYTES_MAX) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(reason) => return Err(AnchorTrouble::Unreadable { path, reason }),
-        };
-        let (lines, is_torn) = parse_all(&text);
+        let text = read(disk.as_ref(), &path)?;
+        let (_, is_torn) = parse_all(&text);
         let mut bytes = (!is_torn && !text.is_empty()).then_some(text.len() as u64);
-        let standing = match lines.last() {
-            Some(anchor) => standing(store.as_ref(), *anchor)?,
-            None if found.seq == 0 => {
+        let standing = match standing(&text, store.as_ref(), found)? {
+            None => {
                 let made = disk.replace(&path, BEGINNING.as_bytes());
                 made.map_err(|reason| AnchorTrouble::Unwritten { path: path.clone(), reason })?;
                 bytes = Some(BEGINNING.len() as u64);
                 Standing::Holds
             }
-            // The first line was not written, or half of it.
-            None if text.starts_with(BEGINNING) => Standing::Holds,
-            None => Standing::Restored(Restored { anchor: None, found }),
+            Some(standing) => standing,
         };
         Ok((Anchored { store, disk, path, bytes, slack: Slack::default() }, standing))
     }
@@ -194,18 +187,49 @@ fn is_intent(body: &Body) -> bool {
     matches!(body, Body::Exchange { fact: Fact::TriggerIntended { .. } | Fact::HandOverIntended, .. })
 }
 
-fn standing(journal: &dyn Store, anchor: AnchorLine) -> Result<Standing, StoreTrouble> {
-    let hash = match journal.entry(anchor.seq)? {
-        Some(entry) => Some(entry.hash),
-        // Removed since, by a checkpoint that the anchor does not know yet.
-        None => {
-            let left = journal.left()?.remains;
-            let entry = left.iter().flat_map(|(_, left)| left.entries()).find(|entry| entry.seq == anchor.seq);
-            entry.map(|entry| entry.hash)
+/// The text of an anchor; empty where there is none.
+fn read(disk: &dyn Disk, path: &Path) -> Result<String, AnchorTrouble> {
+    match read_bounded(disk, path, READ_BYTES_MAX) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(reason) => Err(AnchorTrouble::Unreadable { path: path.to_owned(), reason }),
+    }
+}
+
+/// What an anchor's text and a journal that ends at `found` say of each other. None: neither has a line.
+fn standing(text: &str, journal: &dyn Reading, found: Head) -> Result<Option<Standing>, StoreTrouble> {
+    let restored = |anchor| Standing::Restored(Restored { anchor, found });
+    Ok(match parse_all(text).0.last() {
+        Some(anchor) => {
+            let has_it = hash_at(journal, anchor.seq)? == Some(anchor.hash);
+            Some(if has_it { Standing::Holds } else { restored(Some(*anchor)) })
         }
-    };
-    let restored = Restored { anchor: Some(anchor), found: journal.head() };
-    Ok(if hash == Some(anchor.hash) { Standing::Holds } else { Standing::Restored(restored) })
+        None if found.seq == 0 => None,
+        // The first line was not written, or half of it.
+        None if text.starts_with(BEGINNING) => Some(Standing::Holds),
+        None => Some(restored(None)),
+    })
+}
+
+/// Opens a store to be read, together with its anchor, beside whoever writes them. The anchor is read first: what it
+/// covers was committed before.
+pub fn look(disk: &dyn Disk, anchor: &Path, store: &Path) -> Result<(SqliteReader, Standing), AnchorTrouble> {
+    let text = read(disk, anchor)?;
+    let reader = SqliteReader::open(store)?;
+    let found = reader.head()?;
+    let standing = standing(&text, &reader, found)?.unwrap_or(Standing::Holds);
+    Ok((reader, standing))
+}
+
+/// The hash of the entry of this number, also where only that is left of it, if the journal is long enough.
+fn hash_at(journal: &dyn Reading, seq: u64) -> Result<Option<ContentHash>, StoreTrouble> {
+    if let Some(entry) = journal.entry(seq)? {
+        return Ok(Some(entry.hash));
+    }
+    // Removed since, by a checkpoint that the anchor does not know yet.
+    let left = journal.left()?.remains;
+    let entry = left.iter().flat_map(|(_, left)| left.entries()).find(|entry| entry.seq == seq);
+    Ok(entry.map(|entry| entry.hash))
 }
 
 impl Reading for Anchored {

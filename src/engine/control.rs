@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::Ask;
 use super::retention::{HoldAsk, Plan};
 use super::retry::{RetryAsk, RetryLine};
-use super::snapshot::{ExchangeLine, HeldItem, Snapshot, Story};
+use super::snapshot::{ExchangeLine, GateReport, HeldItem, Snapshot, Story};
 use crate::domain::amount::Oere;
 use crate::domain::change::Change;
 use crate::domain::identity::{DeliveryNumber, ExchangeName, FileId};
@@ -34,6 +34,10 @@ pub enum Request {
         municipality: MunicipalityCode,
     },
     Held,
+    /// Whether a payment can go by the register.
+    Gate {
+        payment_date: Date,
+    },
     Decide(Ask),
     /// Queries that came to nothing are sent again, each as a new exchange.
     Retry(RetryAsk),
@@ -79,6 +83,7 @@ pub enum Answer {
     Held {
         items: Vec<HeldItem>,
     },
+    Gate(GateReport),
     Decided {
         id: FileId,
         state: String,

@@ -2,6 +2,7 @@
 //! book, the settings and the disk; nothing is recorded. Start with [`Office`].
 
 mod concerns;
+mod gate;
 mod register;
 mod routes;
 mod stories;

@@ -71,6 +71,10 @@ pub fn answer(
 ) -> Result<(), OfflineTrouble> {
     let office = Office::open(settings.clone(), Arc::new(RealDisk), Surroundings::real())
         .map_err(|troubles| OfflineTrouble::layouts(&troubles))?;
+    if let Request::Gate { payment_date } = request {
+        each(Answer::Gate(office.gate_offline(payment_date)?));
+        return Ok(());
+    }
     let (_lock, mut store, standing) = take_existing(&office)?;
     let book = fold(&store)?;
     if let Standing::Restored(restored) = &standing {
@@ -85,6 +89,7 @@ pub fn answer(
     match request {
         Request::Status => each(Answer::Status(office.snapshot(&book, None))),
         Request::Held => each(desk::held(&book)),
+        Request::Gate { payment_date } => each(Answer::Gate(office.gate(&book, payment_date, None))),
         Request::Explain { what } => {
             let (stories, waiting) = office.stories(&book, &what, None);
             each(desk::tell_stories(stories, waiting, &store)?);
@@ -180,7 +185,7 @@ fn retry(office: &Office, store: &mut dyn Store, mut book: Book, ask: &RetryAsk,
                 let bodies: Vec<_> = facts.into_iter().map(|(id, fact)| Body::Exchange { id, fact }).collect();
                 match store.append(store.head(), office.surroundings.now(), &bodies) {
                     Ok(entries) => {
-                        entries.iter().for_each(|entry| take_in(&mut book, entry));
+                        entries.into_iter().for_each(|entry| take_in(&mut book, entry));
                         CameTo::retried(&book, by)
                     }
                     Err(failed) => {
@@ -196,9 +201,15 @@ fn retry(office: &Office, store: &mut dyn Store, mut book: Book, ask: &RetryAsk,
     Answer::Retried { lines }
 }
 
-fn take_in(book: &mut Book, entry: &Entry) {
-    if let Body::Exchange { id, fact } = &entry.body {
-        book.take_in(entry.seq, *id, entry.at, fact);
+/// Takes an entry into the book. A story with one that is not understood is marked broken.
+pub fn take_in(book: &mut Book, entry: Entry) {
+    match entry.body {
+        Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
+        Body::NotUnderstood { id: Some(id), what, marks, .. } => {
+            book.not_understood(entry.seq, id, entry.at, &what, &marks);
+        }
+        Body::House(fact) => retention::take_in(book, entry.at, &fact),
+        Body::NotUnderstood { id: None, .. } => {}
     }
 }
 
@@ -232,14 +243,7 @@ fn anchored(office: &Office, store: SqliteStore) -> Result<(Anchored, Standing),
 pub fn fold(journal: &dyn Reading) -> Result<Book, StoreTrouble> {
     let left = journal.left()?;
     let mut book = retention::remembered(&left);
-    journal.entries(0, &mut |entry| match entry.body {
-        Body::Exchange { id, fact } => book.take_in(entry.seq, id, entry.at, &fact),
-        Body::NotUnderstood { id: Some(id), what, marks, .. } => {
-            book.not_understood(entry.seq, id, entry.at, &what, &marks);
-        }
-        Body::House(fact) => retention::take_in(&mut book, entry.at, &fact),
-        Body::NotUnderstood { id: None, .. } => {}
-    })?;
+    journal.entries(0, &mut |entry| take_in(&mut book, entry))?;
     retention::note_erased(&mut book, &left);
     Ok(book)
 }

@@ -78,6 +78,7 @@ pub fn answer(office: &Office, book: &Book, restored: &Restored, daemon_runs: bo
         }
         // What the journal holds for a person may have been decided since, and nothing can be decided now.
         Request::Held => Answer::Refused { why: restored.to_string() },
+        Request::Gate { payment_date } => Answer::Gate(office.gate(book, *payment_date, Some(&restored.to_string()))),
         Request::Explain { what } => {
             let (mut stories, waiting) = office.stories(book, what, live());
             for story in &mut stories {

@@ -183,7 +183,12 @@ async fn answer_of(request: Request, who: String, commands: &mpsc::Sender<Comman
 /// Whether it is answered from what is known, and waits for nothing that is at work.
 fn is_look(request: &Request) -> bool {
     match request {
-        Request::Status | Request::Explain { .. } | Request::List { .. } | Request::Held | Request::Register(_) => true,
+        Request::Status
+        | Request::Explain { .. }
+        | Request::List { .. }
+        | Request::Held
+        | Request::Gate { .. }
+        | Request::Register(_) => true,
         Request::Retention { now } => !now,
         Request::Decide(_) | Request::Retry(_) | Request::Query { .. } | Request::HoldByLaw(_) => false,
     }

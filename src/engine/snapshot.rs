@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::change::ChangeSummary;
 use crate::domain::exchange::fact::Decision;
+use crate::domain::exchange::gate::Shut;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::Unread;
 use crate::domain::exchange::{Exchange, Fact, State};
@@ -264,6 +265,30 @@ pub struct StoryEntry {
     /// Who recovered the store, and why, where this was written by that and not when it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Decision>,
+}
+
+/// Whether a payment can go by the register, municipality by municipality.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateReport {
+    pub payment_date: Date,
+    /// Every municipality of every exchange of the settings.
+    pub lines: Vec<GateLine>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateLine {
+    pub exchange: ExchangeName,
+    pub municipality: MunicipalityCode,
+    pub name: String,
+    /// None: its payment can be made.
+    pub shut: Option<Shut>,
+}
+
+impl GateReport {
+    /// Whether all of them are ready, and there is one.
+    pub fn is_open(&self) -> bool {
+        !self.lines.is_empty() && self.lines.iter().all(|line| line.shut.is_none())
+    }
 }
 
 impl HeldItem {

@@ -106,6 +106,22 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         exchange: Option<ExchangeName>,
     },
+    /// Whether a payment can go by the register: for a script that stands before the payment run
+    ///
+    /// Exit status 0 only if every municipality of the settings has exactly one query for that day that counts, with a reply
+    /// that echoes its delivery number, is in the register and was handed over, and no newer reply waits. Else 1, also for
+    /// whatever is unknown, with the names, and for each why and the command to call next.
+    #[command(
+        after_help = "Examples:\n  sluse gate --payment-date 2026-12-31\n  sluse gate --payment-date 2026-12-31 --json | \
+jq -r '.shut[] | [.municipality, .why, .next] | @tsv'"
+    )]
+    Gate {
+        /// The day of the payment, as 2026-12-31
+        #[arg(long, value_name = "DATE", value_parser = day)]
+        payment_date: Date,
+        #[command(flatten)]
+        json: Json,
+    },
     /// What waits for a person, why, and the commands by which it is decided
     ///
     /// Exit status 1 if anything does.
@@ -434,6 +450,7 @@ mod tests {
             "sluse explain 3f0f9a2e",
             "sluse query 0751 --payment-date 2026-12-31 --exchange sf2530",
             "sluse held --json",
+            "sluse gate --payment-date 2026-12-31 --json",
             "sluse approve 3f0f --reason why --seen 0123456789ab",
             "sluse refuse 3f0f --reason why",
             "sluse settle 3f0f --not-sent --reason why",
@@ -468,6 +485,7 @@ mod tests {
         for (line, said) in [
             ("sluse query 0751 --payment-date 31.12.2026", "expected a date such as 2026-12-31"),
             ("sluse query 0751 --payment-date 2026-02-30", "expected a date such as 2026-12-31"),
+            ("sluse gate --payment-date tomorrow", "expected a date such as 2026-12-31"),
             ("sluse register --valid-on 2026-12-31T10:00", "expected a date such as 2026-12-31"),
             ("sluse register --known-at yesterday", "or a time such as 2026-12-31T12:00"),
         ] {

@@ -168,6 +168,7 @@ impl<'s> Desk<'s> {
             | Request::Explain { .. }
             | Request::List { .. }
             | Request::Held
+            | Request::Gate { .. }
             | Request::Register(_)
             | Request::Retention { now: false } => ANSWER_WITHIN,
         });
@@ -223,6 +224,7 @@ fn conclusion(request: &Request) -> &'static str {
         | Request::Explain { .. }
         | Request::List { .. }
         | Request::Held
+        | Request::Gate { .. }
         | Request::Retention { now: false } => "nothing was changed",
     }
 }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod concerns;
 pub mod desk;
 pub mod explain;
+pub mod gate;
 pub mod held;
 pub mod hub_args;
 pub mod journal;
@@ -35,6 +36,7 @@ mod tests;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::config::{Depth, Settings};
@@ -115,6 +117,7 @@ pub fn answer(cli: Cli) -> ExitCode {
                 let mut call = Call { desk: Desk::open(&settings), look, called, out: &mut out };
                 exit(match command {
                     Command::Audit { what } => call.audit(&settings, what),
+                    Command::Gate { payment_date, json } => call.gate(&settings, payment_date, json.json),
                     Command::Rebuild { json } => call.rebuild(&settings, json.json),
                     command => call.answer(command),
                 })
@@ -161,6 +164,7 @@ impl Call<'_, '_> {
             Command::LegalHold { what } => self.legal_hold(what),
             Command::Run
             | Command::Check
+            | Command::Gate { .. }
             | Command::Backup { .. }
             | Command::Recover(_)
             | Command::Hub(_)
@@ -267,6 +271,21 @@ impl Call<'_, '_> {
             }
             _ => Err(DeskTrouble::Misplaced.into()),
         }
+    }
+
+    fn gate(&mut self, settings: &Settings, payment_date: Date, as_json: bool) -> Result<Found, Failure> {
+        let report = match self.desk.ask(Request::Gate { payment_date }) {
+            Ok(Answer::Gate(report)) => report,
+            // Where nobody can say, nothing may go by it.
+            Ok(_) => gate::unanswered(settings, payment_date, &DeskTrouble::Misplaced),
+            Err(trouble) => gate::unanswered(settings, payment_date, &trouble),
+        };
+        let found = if report.is_open() { Found::Fine } else { Found::Wrong };
+        let shown = match as_json {
+            true => json(&gate::told(&report, &self.called))?,
+            false => gate::show(&report, self.look, &self.called),
+        };
+        self.show(&shown, found)
     }
 
     fn retry(&mut self, asked: cli::Retry) -> Result<Found, Failure> {

@@ -4,6 +4,7 @@
 //! Only an audit lets SQLite sort, in its temporary folder (`SQLITE_TMPDIR`, else `/var/tmp`), in a file without a name
 //! that is gone with the process.
 
+mod about;
 mod checkpoint;
 mod columns;
 mod compare;
@@ -22,6 +23,8 @@ mod written;
 
 use std::cell::Cell;
 use std::path::Path;
+
+use jiff::civil::Date;
 
 use super::anchor::AnchorLine;
 use super::audit::{Flaw, Verified};
@@ -158,6 +161,17 @@ impl SqliteReader {
     /// Opens an existing store. The chain is checked where entries are read. Errors: `Newer` for a later layout.
     pub fn open(path: &Path) -> Result<SqliteReader, StoreTrouble> {
         Ok(SqliteReader { database: Database::open_to_read(path)? })
+    }
+
+    /// The journal's end as its last row says; the chain is not looked at.
+    pub fn head(&self) -> Result<Head, StoreTrouble> {
+        self.database.last()
+    }
+
+    /// Hands over what the journal says about one payment date: of every story that has an entry since the first query for
+    /// that day, all entries, in order. What is older is not read. Returns how many entries that were.
+    pub fn about(&self, payment_date: Date, each: &mut dyn FnMut(Entry)) -> Result<u64, StoreTrouble> {
+        self.database.about(payment_date, each)
     }
 
     /// Writes a copy of the store as it is at this moment into an empty file, while others go on writing. It is not synced.

@@ -4,7 +4,7 @@
 pub use sluse::domain::agreement::Agreement;
 pub use sluse::domain::change::{Change, ChangeSummary};
 pub use sluse::domain::exchange::Fact;
-pub use sluse::domain::identity::{ContentHash, FileId, Route};
+pub use sluse::domain::identity::{FileId, Route};
 pub use sluse::domain::moment::Moment;
 pub use sluse::store::*;
 

@@ -41,6 +41,14 @@ pub struct Book {
     holds: BTreeMap<Scope, LegalHold>,
     /// Of a route from whose register ended agreements were removed: from when on it knows all.
     known_from: BTreeMap<Route, Moment>,
+    numbers: HashMap<FileId, Numbers>,
+}
+
+/// Where in the journal's order a story began, and where its last reply was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Numbers {
+    first: u64,
+    fetched: Option<u64>,
 }
 
 /// The last reply that a route's register holds.
@@ -94,13 +102,17 @@ impl Book {
         if let Some(name) = &marks.remote_name {
             self.by_remote_name.insert(name.clone(), id);
         }
-        self.unread.insert(id, Unread { id, at, marks: marks.clone() });
+        self.unread.insert(id, Unread { id, seq, at, marks: marks.clone() });
     }
 
     fn put(&mut self, seq: u64, at: Moment, fact: &Fact, exchange: Exchange) {
         let id = exchange.id;
         if !self.exchanges.contains_key(&id) {
             self.by_route.entry(exchange.route.clone()).or_default().push(id);
+        }
+        let numbers = self.numbers.entry(id).or_insert(Numbers { first: seq, fetched: None });
+        if let Fact::ReplyFetched(_) = fact {
+            numbers.fetched = Some(seq);
         }
         match fact {
             Fact::Accepted(accepted) => {
@@ -276,6 +288,16 @@ impl Book {
     /// The journal number of the entry by which this exchange's reply came into the register.
     pub fn applied(&self, id: FileId) -> Option<u64> {
         self.applied.get(&id).copied()
+    }
+
+    /// The journal number of the entry by which this story began.
+    pub fn began(&self, id: FileId) -> Option<u64> {
+        self.numbers.get(&id).map(|numbers| numbers.first)
+    }
+
+    /// The journal number of the entry by which this story's last reply was fetched.
+    pub fn last_fetched(&self, id: FileId) -> Option<u64> {
+        self.numbers.get(&id).and_then(|numbers| numbers.fetched)
     }
 
     /// The exchange that a receipt is for: the one whose file it names, unless it says another sender's id.

@@ -6,6 +6,7 @@ mod after;
 pub mod book;
 pub mod duty;
 pub mod fact;
+pub mod gate;
 pub mod hold;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ use crate::domain::moment::{Moment, PaymentMonth};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unread {
     pub id: FileId,
+    /// The journal number of its first entry.
+    pub seq: u64,
     /// The moment of its first entry.
     pub at: Moment,
     pub marks: Marks,

@@ -2,7 +2,7 @@
 //! makes the loop look again: facts are weighed, recorded, taken into the book; duties follow from the
 //! book and are carried out by tasks, whose outcomes come back as facts. No state is kept that the
 //! journal does not give, but for patience: what is busy, what rests after a setback. The rooms: `duties`, `inflow`
-//! (outboxes), `far_side` (polls), `people`, `retries`; and where a disk is full or fails, `standstill` (the store's) and `halts`.
+//! (outboxes), `record` (facts), `far_side` (polls), `people`, `retries`; and where a disk is full or fails, `standstill` (the store's) and `halts`.
 
 mod duties;
 mod far_side;
@@ -10,6 +10,7 @@ mod halts;
 mod inflow;
 mod lookout;
 mod people;
+mod record;
 mod renew;
 mod retention;
 mod retries;
@@ -38,17 +39,14 @@ use super::control::{Answer, Request};
 use super::decide::Ask;
 use super::intake::{NotTaken, Spools, Taken};
 use super::look::Looked;
-use super::places::short_id;
 use super::site::{Kind, Site};
 use super::snapshot::EndpointLine;
-use super::{point, tell};
 use crate::domain::envelope::TechnicalReceipt;
-use crate::domain::exchange::{Book, Exchange, Fact};
+use crate::domain::exchange::{Book, Fact};
 use crate::domain::identity::{ContentHash, EndpointName, ExchangeName, FileId, RemoteName, Route};
-use crate::domain::moment::Moment;
 use crate::domain::query::Query;
 use crate::outbox::{Outbox, Scan, Waiting};
-use crate::store::{Body, Entry, StoreTrouble};
+use crate::store::StoreTrouble;
 use crate::transport::{Connect, Listed, Listing, Trouble};
 use halts::NoRoom;
 use inflow::Stuck;
@@ -388,79 +386,6 @@ impl<C: Connect> House<C> {
         // A scan at work is waited for by its end.
         let scan = if self.busy.contains(&Key::Scan) { now + inflow::SCAN_EVERY } else { self.scan_due() };
         soonest.map_or(scan, |soonest| soonest.min(scan)).min(self.lookout.next)
-    }
-
-    // Facts.
-
-    /// Records what is pending as one append, and takes it into the book. A store that cannot be written makes the
-    /// house stand still.
-    async fn record_pending(&mut self) -> Result<(), StoreTrouble> {
-        if let Some(trouble) = self.outrun.take() {
-            return Err(trouble);
-        }
-        if self.standstill.as_ref().is_some_and(|standstill| !standstill.is_over_due()) {
-            return Ok(());
-        }
-        let now = self.site.surroundings.now();
-        let facts = self.weigh_pending(now);
-        let stood_still = self.standstill.as_ref().map(|standstill| Body::House(standstill.fact()));
-        let recorded = facts.iter().map(|(id, fact)| Body::Exchange { id: *id, fact: fact.clone() });
-        let bodies: Vec<Body> = stood_still.into_iter().chain(recorded).collect();
-        if bodies.is_empty() {
-            return Ok(());
-        }
-        match self.site.ledger.append(now, bodies).await {
-            Ok(entries) => {
-                self.go_on();
-                entries.iter().for_each(|entry| self.take_in(entry));
-                Ok(())
-            }
-            Err(trouble @ StoreTrouble::Unusable { .. }) => {
-                self.stand_still(&trouble, facts);
-                Ok(())
-            }
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// What is pending and can follow on what is known, in its order. What cannot is told and dropped: a journal that
-    /// held it could never be read again.
-    fn weigh_pending(&mut self, now: Moment) -> Vec<(FileId, Fact)> {
-        let mut ahead: HashMap<FileId, Exchange> = HashMap::new();
-        let mut facts = Vec::new();
-        for (id, fact) in std::mem::take(&mut self.pending) {
-            let weighed = match ahead.get(&id) {
-                Some(exchange) => exchange.after(now, &fact),
-                None => self.book.weigh(id, now, &fact),
-            };
-            match weighed {
-                Ok(exchange) => {
-                    ahead.insert(id, exchange);
-                    facts.push((id, fact));
-                }
-                Err(impossible) => {
-                    info!(exchange = %short_id(id), why = %impossible, "outcome no longer needed: its exchange has moved on");
-                }
-            }
-        }
-        facts
-    }
-
-    fn take_in(&mut self, entry: &Entry) {
-        let Body::Exchange { id, fact } = &entry.body else { return };
-        self.book.take_in(entry.seq, *id, entry.at, fact);
-        if matches!(
-            fact,
-            Fact::ReceiptRead { .. } | Fact::ReplyFetched(_) | Fact::TriggerMade | Fact::TriggerFound { .. }
-        ) {
-            self.rests.remove(id);
-        }
-        if let Some(exchange) = self.book.get(*id) {
-            tell::tell(exchange, fact);
-        }
-        if point::POINTS.contains(&fact.name()) {
-            point::reached(fact.name());
-        }
     }
 
     fn note_done(&mut self, done: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {

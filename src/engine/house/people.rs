@@ -28,6 +28,11 @@ impl<C: Connect> House<C> {
                 Answer::Status(self.site.snapshot(&self.book, Some(self.live())))
             }
             Request::Held => desk::held(&self.book),
+            Request::Gate { payment_date } => {
+                // What has happened meanwhile is not in the book.
+                let unknown = self.standstill.as_ref().map(|standstill| standstill.halt().what);
+                Answer::Gate(self.site.gate(&self.book, payment_date, unknown.as_deref()))
+            }
             Request::Decide(ask) => {
                 if self.is_at_work_for(&ask) {
                     // What is at work may settle it first; then the decision is looked at again.

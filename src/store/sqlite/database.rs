@@ -13,6 +13,7 @@ use crate::store::steps::Steps;
 use crate::store::{Head, StoreTrouble};
 
 const SCHEMA: &str = include_str!("schema.sql");
+const INDEXES: &str = include_str!("indexes.sql");
 
 /// The layout that `schema.sql` makes.
 const LAYOUT: i64 = 2;
@@ -92,6 +93,7 @@ impl Database {
             Layout::Former(_) => database.bring_up()?,
             Layout::Known => {}
         }
+        database.conn.execute_batch(INDEXES).map_err(database.unusable("prepare"))?;
         if was_left_open {
             database.check_pages()?;
         }
@@ -112,6 +114,7 @@ impl Database {
     pub fn laid_out_in_memory() -> rusqlite::Result<Connection> {
         let conn = Connection::open_in_memory()?;
         conn.execute_batch(SCHEMA)?;
+        conn.execute_batch(INDEXES)?;
         Ok(conn)
     }
 

@@ -1,6 +1,6 @@
 //! The journal in its table: entries appended behind the head, and read back along the chain.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::database::Database;
 use crate::domain::identity::ContentHash;
@@ -129,7 +129,7 @@ pub const ALL: &str = "
     )";
 
 /// The entry in this row as it was written, or as it says now. None: nothing is left of it.
-pub fn stored_at(row: &Row<'_>) -> rusqlite::Result<Option<Stored>> {
+pub fn stored_at(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Stored>> {
     let (seq, version) = (row.get(0)?, row.get::<_, Option<u32>>(1)?);
     let Some(version) = version else { return Ok(None) };
     let (at_micros, exchange, kind, body) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
@@ -137,12 +137,9 @@ pub fn stored_at(row: &Row<'_>) -> rusqlite::Result<Option<Stored>> {
 }
 
 /// The entry in this row, if it is the one that follows `head`.
-fn checked(head: Head, row: &Row<'_>) -> Result<(Option<Stored>, ContentHash), StoreTrouble> {
+fn checked(head: Head, row: &rusqlite::Row<'_>) -> Result<(Option<Stored>, ContentHash), StoreTrouble> {
     let expected = head.seq + 1;
-    let unreadable = |_| broken(expected, "a column holds what was never written there");
-    let (seq, stored): (i64, _) = (row.get(0).map_err(unreadable)?, stored_at(row).map_err(unreadable)?);
-    let previous = row.get::<_, Option<[u8; 32]>>(6).map_err(unreadable)?.map(ContentHash::new);
-    let hash = ContentHash::new(row.get(7).map_err(unreadable)?);
+    let Row { seq, stored, previous, hash } = columns(expected, row)?;
     if i64::try_from(expected) != Ok(seq) {
         return Err(broken(expected, format!("is missing; entry {seq} stands in its place")));
     }
@@ -153,9 +150,41 @@ fn checked(head: Head, row: &Row<'_>) -> Result<(Option<Stored>, ContentHash), S
             return Err(broken(expected, "does not follow the entry before it"));
         }
         (Some(_), Some(stored)) if stored.hash(head.hash) == hash => {}
-        (Some(_), _) => return Err(broken(expected, "was edited: its hash is not that of its content")),
+        (Some(_), _) => return Err(was_edited(expected)),
     }
     Ok((stored, hash))
+}
+
+/// The entry in this row of the journal, if it is what was written there; the entries around it are not looked at.
+pub fn read_entry(row: &rusqlite::Row<'_>) -> Result<(Stored, ContentHash), StoreTrouble> {
+    let seq = row.get(0).map_err(|_| broken(0, "has no number"))?;
+    match columns(seq, row)? {
+        Row { stored: Some(stored), previous: Some(previous), hash, .. } if stored.hash(previous) == hash => {
+            Ok((stored, hash))
+        }
+        _ => Err(was_edited(seq)),
+    }
+}
+
+/// What stands in a row.
+struct Row {
+    seq: i64,
+    stored: Option<Stored>,
+    previous: Option<ContentHash>,
+    hash: ContentHash,
+}
+
+fn columns(expected: u64, row: &rusqlite::Row<'_>) -> Result<Row, StoreTrouble> {
+    let unreadable = |_: rusqlite::Error| broken(expected, "a column holds what was never written there");
+    let read = || -> rusqlite::Result<Row> {
+        let previous = row.get::<_, Option<[u8; 32]>>(6)?.map(ContentHash::new);
+        Ok(Row { seq: row.get(0)?, stored: stored_at(row)?, previous, hash: ContentHash::new(row.get(7)?) })
+    };
+    read().map_err(unreadable)
+}
+
+fn was_edited(seq: u64) -> StoreTrouble {
+    broken(seq, "was edited: its hash is not that of its content")
 }
 
 fn broken(seq: u64, what: impl Into<String>) -> StoreTrouble {

@@ -504,11 +504,44 @@ fn what_cannot_be_read_is_told_without_being_repeated() {
     }
 }
 
+/// How SQLite would answer it.
+fn plan_of(store: &SqliteStore, sql: &str) -> String {
+    let mut explain = store.database.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nothing = vec![rusqlite::types::Null; explain.parameter_count()];
+    let steps: Vec<String> = explain
+        .query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    steps.join("; ")
+}
+
+#[test]
+fn a_question_about_one_payment_date_looks_up_its_entries_and_goes_along_no_table() {
+    let store = House::new().open();
+
+    assert_eq!(plan_of(&store, about::FIRST), "SEARCH journal USING INDEX journal_by_payment_date (<expr>=?)");
+    let plan = plan_of(&store, about::BEFORE);
+    assert!(plan.contains("SEARCH journal USING INDEX journal_of_exchange (exchange=?)"), "{plan}");
+    assert!(plan.contains("USING INTEGER PRIMARY KEY (rowid>?)") && !plan.contains("SCAN"), "{plan}");
+}
+
+#[test]
+fn a_store_that_was_made_without_the_indexes_of_today_gets_them_and_is_none_the_worse() {
+    let house = with_entries();
+    house.raw().execute_batch("DROP INDEX journal_of_exchange; DROP INDEX journal_by_payment_date").unwrap();
+
+    let store = house.open();
+
+    let mut flaws = Vec::new();
+    store.database.verify(vec![], &mut |flaw| flaws.push(format!("{flaw:?}")), &mut |_| ()).unwrap();
+    assert_eq!(flaws, Vec::<String>::new());
+}
+
 #[test]
 fn no_query_over_a_whole_register_sorts_it() {
     let house = House::new();
     let store = house.open();
-    let conn = &store.database.conn;
     for sql in [
         compare::FIRST_LEAF,
         compare::NEXT_LEAF,
@@ -517,14 +550,7 @@ fn no_query_over_a_whole_register_sorts_it() {
         register::ONE,
         register::CHANGES,
     ] {
-        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let nothing = vec![rusqlite::types::Null; explain.parameter_count()];
-        let steps: Vec<String> = explain
-            .query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        let plan = steps.join("; ");
+        let plan = plan_of(&store, sql);
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN s "), "{sql}\n{plan}");
     }
 }

@@ -175,7 +175,7 @@ impl Step {
         let Step { at, key, stories, ended } = self;
         let mut to_go = Vec::with_capacity(stories.len());
         for story in stories {
-            to_go.push(story.to_go(store, &key)?);
+            to_go.push(story.into_removal(store, &key)?);
         }
         let mut due = Vec::new();
         for (route, before) in ended {
@@ -196,7 +196,7 @@ impl Step {
 
 impl Due {
     /// The story as the store is to remove it.
-    fn to_go(self, store: &dyn Store, key: &HashKey) -> Result<StoryToGo, StoreTrouble> {
+    fn into_removal(self, store: &dyn Store, key: &HashKey) -> Result<StoryToGo, StoreTrouble> {
         let Due { exchange, goes, entries, files } = self;
         let mut applied = None;
         let mut says = Vec::new();

@@ -82,11 +82,10 @@ impl Database {
         let attempt = self.unusable("read");
         let _snapshot = self.snapshot()?;
         let mut head = self.head_at(after)?;
-        let mut select = self
-            .conn
-            .prepare_cached(&format!("{ALL} SELECT * FROM entry WHERE seq > ?1 OR seq < 1 ORDER BY seq"))
-            .map_err(&attempt)?;
-        let mut rows = select.query([after]).map_err(&attempt)?;
+        // Numbers that were never given are told, too.
+        let first = if after == 0 { i64::MIN } else { i64::try_from(after).unwrap_or(i64::MAX).saturating_add(1) };
+        let mut select = self.conn.prepare_cached(FROM).map_err(&attempt)?;
+        let mut rows = select.query([first]).map_err(&attempt)?;
         while let Some(row) = rows.next().map_err(&attempt)? {
             let (stored, hash) = checked(head, row)?;
             head = Head { seq: head.seq + 1, hash };
@@ -121,12 +120,19 @@ impl Database {
 }
 
 /// The journal with what is left of what was removed from it: those have no link to the one before them.
-pub const ALL: &str = "
+const ALL: &str = "
     WITH entry (seq, version, at, exchange, kind, body, previous, hash) AS (
         SELECT seq, version, at, exchange, kind, body, previous, hash FROM journal
         UNION ALL
         SELECT seq, version, at, exchange, kind, body, NULL, hash FROM removed
     )";
+
+/// The same from number ?1 on, in order. Both sides lie in that order, so nothing is sorted.
+const FROM: &str = "
+    SELECT seq, version, at, exchange, kind, body, previous, hash FROM journal WHERE seq >= ?1
+    UNION ALL
+    SELECT seq, version, at, exchange, kind, body, NULL, hash FROM removed WHERE seq >= ?1
+    ORDER BY 1";
 
 /// The entry in this row as it was written, or as it says now. None: nothing is left of it.
 pub fn stored_at(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Stored>> {

@@ -129,7 +129,7 @@ fn new_settings_take_effect_while_everything_goes_on_and_the_log_shows_the_diffe
     // Given an exchange under way that is not answered
     let mut ground = Ground::lay(&["0751"], FarPlan { hub: false, ..FarPlan::default() });
     let (systemd, environment) = Systemd::listen(&ground.path(""));
-    let mut daemon = ground.start_with(&environment);
+    let daemon = ground.start_with(&environment);
     systemd.until("READY=1");
     let (old, new) = (ground.municipality(), "0101".parse().unwrap());
     ground.ask_for(old, payment_date(1));
@@ -152,7 +152,8 @@ fn new_settings_take_effect_while_everything_goes_on_and_the_log_shows_the_diffe
     ] {
         assert!(daemon.log().contains(change), "{change} is not in the log");
     }
-    daemon.until_said("overdue: ask the far side");
+    let is_overdue = || ground.status().routes.iter().any(|route| route.foremost().is_some_and(|line| line.overdue));
+    until("the receipt to be overdue by the new time", || is_overdue().then_some(()));
     until("a connection by the new way", || (proxy.connections() > 0).then_some(()));
     ground.far_mut().open_hub(&[]);
     ground.ask_for(new, payment_date(1));

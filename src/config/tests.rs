@@ -387,7 +387,9 @@ fn the_defaults_that_the_shipped_file_shows_are_the_ones_that_hold() {
     }
 
     assert_ne!(spoken, shipped::file());
-    assert_eq!(parse(&spoken).unwrap(), silent);
+    let said = parse(&spoken).unwrap();
+    // Only what is written differs.
+    assert_eq!(Settings { written: silent.written.clone(), ..said }, silent);
     // Optional keys as well are shown in a form that is read.
     let optional = ["passphrase", "layouts", "webhook", "repeat", "heartbeat"];
     let all = optional.iter().fold(spoken, |text, key| text.replace(&format!("\n#{key} = "), &format!("\n{key} = ")));

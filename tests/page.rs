@@ -70,25 +70,21 @@ fn a_round_is_seen_from_its_query_to_its_end_on_the_page_and_in_the_metrics() {
     assert!(sample(&metrics, "sluse_journal_head_seq").unwrap() >= 10.0, "{metrics}");
     assert!(sample(&metrics, "process_resident_memory_bytes").unwrap() > 1e6, "{metrics}");
     // And an onlooker has left nothing behind when the daemon ends
-    let _ = daemon.terminate();
+    daemon.terminate();
     assert!(!ground.path("run/page.sock").exists());
 }
 
 #[test]
 fn what_waits_for_a_person_is_shown_with_the_command_that_decides_it_in_both_languages() {
-    let plan = FarPlan { faults: vec!["end-all"], ..FarPlan::default() };
-    let ground = ground(&["0147"], plan, "listen = \"127.0.0.1:0\"");
+    let mut ground = ground(&["0147"], FarPlan::default(), "listen = \"127.0.0.1:0\"");
     let mut daemon = ground.start();
     let at = At::served_by(&mut daemon);
     let municipality = ground.municipality();
-    for round in 1..=2 {
-        ground.ask_for(municipality, payment_date(round));
-        until("the reply to be dealt with", || {
-            let exchanges = ground.exchanges(municipality);
-            let last = exchanges.last().filter(|_| exchanges.len() == round as usize)?;
-            ["done", "held"].contains(&last.state_name()).then_some(())
-        });
-    }
+    ground.ask_for(municipality, payment_date(1));
+    ground.until_state(municipality, 1, "done");
+    ground.far_mut().open_hub(&["end-all"]);
+    ground.ask_for(municipality, payment_date(2));
+    ground.until_state(municipality, 2, "held");
     let item = ground.held_one();
 
     let page = until("the held reply on the page", || Some(at.page("/")).filter(|page| page.contains(&item.seen)));

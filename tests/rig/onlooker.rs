@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::daemon::Daemon;
 use super::leaks::said;
+use super::wait::until;
 
 /// An answer of HTTP/1.1, read to its end.
 pub struct Answer {
@@ -38,17 +39,20 @@ pub enum At {
 }
 
 impl At {
-    /// Waits until the page is served; where, as the daemon says.
+    /// Waits until the page is served and the engine behind it answers; where, as the daemon says.
     pub fn served_by(daemon: &mut Daemon) -> At {
         const WORDS: &str = "status page is served";
         daemon.until_said(WORDS);
         let log = daemon.log();
         let line = log.lines().find(|line| line.contains(WORDS)).unwrap();
         let listen = line.split("listen=").nth(1).unwrap().split_whitespace().next().unwrap();
-        match listen.strip_prefix("unix:") {
+        let at = match listen.strip_prefix("unix:") {
             Some(path) => At::Unix(path.into()),
             None => At::Tcp(listen.to_owned()),
-        }
+        };
+        // The page is there before the engine behind it.
+        until("the engine to answer", || (at.ask("/healthz", &[]).status == 200).then_some(()));
+        at
     }
 
     /// Opens a connection and says nothing yet.

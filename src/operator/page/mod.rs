@@ -30,7 +30,7 @@ use door::Door;
 use routes::House;
 
 /// A page that cannot be opened, its port in use or its token unreadable, is tried again so often.
-const OPEN_AGAIN_IN: Duration = Duration::from_secs(10);
+const OPEN_AGAIN_IN: Duration = Duration::from_secs(5);
 
 /// Serves the page of these settings, if they have one, until told to stop. That it cannot be served stops nothing else.
 pub async fn serve(settings: Settings, called: Called, stop: CancellationToken) {

@@ -105,7 +105,7 @@ impl StoryPage {
             due: story.deadline.map(|by| eye.at(if story.overdue { words.overdue } else { words.due }, by)),
             trouble: story.trouble.as_ref().map(|why| Said::filled(words.not_yet, eye.say(why)).sentence()),
             milestones: milestones(eye, story),
-            change: facts().rev().find_map(change_of).map(|summary| eye.change(summary)),
+            change: facts().filter_map(change_of).next_back().map(|summary| eye.change(summary)),
             is_applied: facts().any(|fact| matches!(fact, Fact::Applied { .. })),
             held: story.held.as_ref().map(|item| Matter::body(decision(eye, item))),
             offer: offer(eye, story),
@@ -174,7 +174,8 @@ fn milestones(eye: &Eye<'_>, story: &Story) -> Vec<Milestone> {
     for (place, name) in MILESTONES.iter().enumerate() {
         let Some(at) = reached[place] else { continue };
         // A receipt may be read after the reply.
-        let after = former.filter(|former| *former <= at).map(|former| eye.language.lasting(at.since(former)));
+        let lasted = former.filter(|former| *former <= at).map(|former| at.since(former));
+        let after = lasted.filter(|lasted| lasted.as_secs() > 0).map(|lasted| eye.language.lasting(lasted));
         let is_here = furthest == Some(place) && step(&story.state) == Some(place + 1);
         shown.push(Milestone {
             name: eye.say(name),

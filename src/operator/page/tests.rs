@@ -168,7 +168,14 @@ fn what_is_to_come_has_its_deadline_and_what_has_ended_elsewhere_has_nothing_to_
     let page = told(Language::English, &submitted);
     assert_order(
         &page,
-        &["class=\"here\"", ">submitted<", "class=\"ahead\"", ">receipted<", "expected by 06:30", ">done<"],
+        &[
+            "class=\"here\"",
+            "name\">submitted<",
+            "class=\"ahead\"",
+            "name\">receipted<",
+            "expected by 06:30",
+            "name\">done<",
+        ],
     );
     assert_eq!(page.matches("class=\"ahead\"").count(), 5, "{page}");
 

@@ -33,10 +33,12 @@ impl Said {
         }
     }
 
-    /// Words of the page, with this in the place of its `{}`.
+    /// Words of the page, with this in the place of its `{}`, if they have one.
     pub fn filled(words: &str, with: Said) -> Said {
-        let (before, after) = words.split_once("{}").unwrap_or((words, ""));
-        Said::plain(before).then(with).then(Said::plain(after))
+        match words.split_once("{}") {
+            Some((before, after)) => Said::plain(before).then(with).then(Said::plain(after)),
+            None => Said::plain(words),
+        }
     }
 
     pub fn then(mut self, other: Said) -> Said {

@@ -176,11 +176,11 @@ mod tests {
         let (warning, alarm) = (concern("a", Severity::Warning), concern("a", Severity::Alarm));
 
         assert_eq!(told.at(0, &[], &[]), [""; 0]);
-        assert_eq!(told.at(10, &[warning.clone()], &[]), ["warning: reply:a"]);
-        assert_eq!(told.at(20, &[warning.clone()], &[]), [""; 0]);
-        assert_eq!(told.at(30, &[alarm.clone()], &[]), ["alarm: reply:a"]);
+        assert_eq!(told.at(10, std::slice::from_ref(&warning), &[]), ["warning: reply:a"]);
+        assert_eq!(told.at(20, std::slice::from_ref(&warning), &[]), [""; 0]);
+        assert_eq!(told.at(30, std::slice::from_ref(&alarm), &[]), ["alarm: reply:a"]);
         told.restart();
-        assert_eq!(told.at(40, &[alarm.clone()], &[]), [""; 0]);
+        assert_eq!(told.at(40, std::slice::from_ref(&alarm), &[]), [""; 0]);
         assert_eq!(told.at(50, &[], &[]), [""; 0]);
         assert_eq!(told.at(109, &[], &[]), [""; 0]);
         assert_eq!(told.at(110, &[], &[]), ["clear: reply:a"]);

@@ -85,6 +85,7 @@ impl<C: Connect> House<C> {
                 return;
             }
         };
+        poll.listed = Some(Instant::now());
         let sorted = arrivals::sort(endpoint, &kinds, &self.book, &listing, &mut self.passed);
         let odd: Vec<_> = sorted.waiting.iter().map(|(name, why)| (name.to_string(), why.clone())).collect();
         let mut waiting = odd.clone();

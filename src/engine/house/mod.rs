@@ -156,6 +156,8 @@ struct Poll {
     failures: u32,
     to_fetch: VecDeque<ToFetch>,
     line: Option<EndpointLine>,
+    /// The last good listing of IN.
+    listed: Option<Instant>,
 }
 
 /// A decision that waits for a duty at work.

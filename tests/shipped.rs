@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use clap::Parser;
 use sluse::config::{Depth, Settings};
 
 fn shipped(path: &str) -> String {
@@ -118,4 +119,15 @@ fn what_the_manual_sets_by_systemd_run_is_known_to_systemd() {
     assert!(is_sound && !said.contains("recover.service"), "{said}");
     let (_, said) = verified("unsound.service", "LoadCredentials=a:/b");
     assert!(said.contains("LoadCredentials"), "{said}");
+}
+
+#[test]
+fn the_unit_that_tells_of_a_failed_daemon_calls_a_command_that_there_is() {
+    let unit = shipped("systemd/sluse-failed@.service");
+    let line = values(&unit, "ExecStart")[0].replace("/usr/bin/", "").replace("%i", "sluse.service");
+
+    let parsed = sluse::operator::cli::Cli::try_parse_from(line.split(' '));
+
+    assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+    assert_eq!(values(&shipped("systemd/sluse.service"), "OnFailure"), ["sluse-failed@%n.service"]);
 }

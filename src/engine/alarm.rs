@@ -32,6 +32,9 @@ use send::{Receiver, host_name, receivers};
 /// An engine that has not looked for so long does not turn any more; the longest step of the loop is far shorter.
 pub const STALLED_AFTER: Duration = Duration::from_secs(120);
 
+/// The heartbeat's name among the receivers.
+pub const HEARTBEAT: &str = "heartbeat";
+
 /// Between two looks at what is due: repetitions, all-clears, a stalled engine.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -94,11 +97,11 @@ impl Silent {
     fn note(&self, receiver: &'static str, sent: &Result<(), String>) {
         let mut silent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match sent {
-            Ok(()) if silent.remove(receiver).is_some() => info!(receiver, "alarms get through again"),
+            Ok(()) if silent.remove(receiver).is_some() => info!(receiver, "receiver is reached again"),
             Ok(()) => {}
             Err(why) => {
                 if silent.insert(receiver, why.clone()).as_ref() != Some(why) {
-                    warn!(receiver, %why, "alarms do not get through, tried again and again");
+                    warn!(receiver, %why, "receiver of alarms or heartbeat is not reached, tried again and again");
                 }
             }
         }
@@ -231,5 +234,75 @@ impl Teller {
         if let Ok(Err(e)) = kept {
             warn!(path = %self.path.display(), why = %e, "what was told cannot be kept, after a new start it is told again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::RealDisk;
+
+    fn teller() -> Teller {
+        Teller {
+            receiver: Receiver::Command(vec!["/usr/bin/true".to_owned()]),
+            path: PathBuf::from("/nowhere/told-command.json"),
+            rules: Rules { least: Severity::Warning, repeat: None, over_after: Duration::from_secs(60) },
+            disk: Arc::new(RealDisk),
+            surroundings: Surroundings::new(|| Moment::from_micros(0), || 7),
+            silent: Silent::default(),
+            host: "srv1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_engine_that_does_not_turn_any_more_is_an_alarm_and_what_it_said_last_stays() {
+        let held = Concern::new(ConcernKind::Held, "3f0f", Severity::Alarm, Moment::from_micros(0));
+        let (began, now) = (Instant::now(), "2026-12-01T08:02:01Z".parse().unwrap());
+        let look = Look { at: began, is_at_work: true, concerns: vec![held].into(), open: BTreeSet::new() };
+
+        let ids = |steady: Instant| -> Vec<String> {
+            teller().concerns(&look, now, steady).into_iter().map(|concern| concern.id).collect()
+        };
+
+        assert_eq!(ids(began + STALLED_AFTER), ["held:3f0f"]);
+        assert_eq!(ids(began + STALLED_AFTER + Duration::from_secs(1)), ["held:3f0f", "stalled"]);
+    }
+
+    #[test]
+    fn a_receiver_is_not_told_that_it_is_not_reached() {
+        let of = |receiver| Concern::new(ConcernKind::Receiver, receiver, Severity::Alarm, Moment::from_micros(0));
+        let concerns = vec![of("command"), of("webhook")].into();
+        let look = Look { at: Instant::now(), is_at_work: true, concerns, open: BTreeSet::new() };
+
+        let told = teller().concerns(&look, Moment::from_micros(0), Instant::now());
+
+        assert_eq!(told.iter().map(|concern| concern.id.as_str()).collect::<Vec<_>>(), ["receiver:webhook"]);
+    }
+
+    #[test]
+    fn what_was_told_outlives_the_process_and_a_damaged_file_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("told-command.json");
+        let concern = Concern::new(ConcernKind::Held, "3f0f", Severity::Alarm, Moment::from_micros(0));
+        let notice = Notice {
+            event: notice::Event::Alarm,
+            at: Moment::from_micros(0),
+            host: String::new(),
+            concerns: vec![concern.clone()],
+        };
+        let due = |roster: &mut Roster| {
+            let rules = teller().rules;
+            roster
+                .next(&rules, std::slice::from_ref(&concern), &BTreeSet::new(), Moment::from_micros(0), Instant::now())
+                .is_some()
+        };
+        let mut roster = read_told(&RealDisk, &path, "x");
+        assert!(due(&mut roster));
+        roster.note(&notice);
+        RealDisk.replace(&path, &roster.to_bytes()).unwrap();
+
+        assert!(!due(&mut read_told(&RealDisk, &path, "x")));
+        std::fs::write(&path, "{\"version\":1,").unwrap();
+        assert!(due(&mut read_told(&RealDisk, &path, "x")));
     }
 }

@@ -50,7 +50,9 @@ pub fn part_of(snapshot: Snapshot, code: MunicipalityCode) -> Option<Snapshot> {
     });
     part.concerns.retain(|concern: &Concern| {
         let its_endpoint = concern.endpoint.as_ref();
+        let its_exchange = concern.exchange.as_ref();
         concern.municipality.is_none_or(|of| of == code)
+            && its_exchange.is_none_or(|of| part.routes.iter().any(|route| route.exchange == *of))
             && its_endpoint.is_none_or(|of| part.endpoints.iter().any(|endpoint| endpoint.name == *of))
     });
     part.outbox.retain(|waiting| waiting.municipality == Some(code));

@@ -6,11 +6,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::send::{self, Receiver};
-use super::{Look, STALLED_AFTER, Silent};
+use super::{HEARTBEAT, Look, STALLED_AFTER, Silent};
 use crate::config::HeartbeatSettings;
-
-/// Its name where it does not get through.
-const NAME: &str = "heartbeat";
 
 pub(super) async fn beat(
     settings: HeartbeatSettings,
@@ -40,7 +37,7 @@ pub(super) async fn beat(
                 beaten = heart.ask() => sent = sent.and(beaten),
             }
         }
-        silent.note(NAME, &sent);
+        silent.note(HEARTBEAT, &sent);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::patience::{Awaited, Wait};
 use crate::domain::person::mask_in_text;
+use crate::engine::alarm::HEARTBEAT;
 use crate::engine::concern::{Concern, ConcernKind, Severity};
 use crate::engine::places::short_id;
 use crate::engine::snapshot::{ExpectedQuery, Halt};
@@ -161,10 +162,7 @@ impl Office {
         if let State::InDoubt { trouble, .. } = &exchange.state {
             let id = id_of(ConcernKind::InDoubt, exchange);
             let wait = patience.map(|of| Wait::of(exchange.since, of.receipt_within, &of.windows));
-            let severity = wait.map_or(Severity::Alarm, |wait| match times.is_reached(&id, wait.by) {
-                true => Severity::Alarm,
-                false => Severity::Warning,
-            });
+            let severity = wait.map_or(Some(Severity::Alarm), |wait| times.severity(&id, wait))?;
             return Some(Concern {
                 deadline: wait.map(|wait| wait.by),
                 what: format!("whether the trigger of {} was made is unknown: {trouble}", named(exchange)),
@@ -451,8 +449,12 @@ fn of_anchor(trouble: &str, times: &mut Times) -> Concern {
 
 fn of_receiver(receiver: &str, why: &str, times: &mut Times) -> Concern {
     let since = times.first_seen(&format!("receiver:{receiver}"));
+    let what = match receiver {
+        HEARTBEAT => format!("the heartbeat does not get through: {why}"),
+        _ => format!("alarms do not get through by {receiver}: {why}"),
+    };
     Concern {
-        what: format!("alarms do not get through by {receiver}: {why}"),
+        what,
         advice: "mend the receiver, and try it by `sluse alarm test`; Sluse tries again and again".to_owned(),
         command: "alarm test".to_owned(),
         ..Concern::new(ConcernKind::Receiver, receiver, Severity::Alarm, since)

@@ -87,6 +87,7 @@ impl<C: Connect> House<C> {
                 return;
             }
         };
+        poll.listed = Some(Instant::now());
         let sorted = arrivals::sort(endpoint, &kinds, &self.book, &listing, &mut self.passed);
         let to_show = |files: &[(RemoteName, String)]| -> Vec<_> {
             files.iter().map(|(name, why)| (name.to_string(), why.clone())).collect()

@@ -26,13 +26,13 @@ pub(super) struct Lookout {
     pub(super) concerns: Arc<[Concern]>,
     times: Option<Times>,
     /// The daemon's start, from which an endpoint that was never listed is waited for.
-    began: Option<Moment>,
+    began: Instant,
     bell: Bell,
 }
 
 impl Lookout {
     pub(super) fn new(bell: Bell) -> Lookout {
-        Lookout { next: Instant::now(), concerns: Arc::default(), times: None, began: None, bell }
+        Lookout { next: Instant::now(), concerns: Arc::default(), times: None, began: Instant::now(), bell }
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -43,8 +43,7 @@ impl Lookout {
 impl<C: Connect> House<C> {
     pub(super) fn look_out(&mut self) {
         let (now, steady) = (self.site.surroundings.now(), Instant::now());
-        let began = *self.lookout.began.get_or_insert(now);
-        let seen = self.seen(began);
+        let seen = self.seen(now, steady);
         let mut times = self.lookout.times.take().unwrap_or_else(|| Times::at(now, steady));
         times.look(now, steady);
         let found: Arc<[Concern]> = self.site.concerns(&self.book, &seen, &mut times).into();
@@ -65,12 +64,13 @@ impl<C: Connect> House<C> {
     }
 
     /// What only this loop has seen.
-    fn seen(&self, began: Moment) -> Seen {
+    fn seen(&self, now: Moment, steady: Instant) -> Seen {
         let endpoints = self.site.endpoints.iter().map(|(name, (_, link))| {
             let line = self.polls.get(name).and_then(|poll| poll.line.as_ref());
+            let listed = self.polls.get(name).and_then(|poll| poll.listed).unwrap_or(self.lookout.began);
             SeenEndpoint {
                 name: name.clone(),
-                listed_at: line.and_then(|line| line.listed_at).unwrap_or(began),
+                listed_at: before(now, steady - listed),
                 trouble: link.last_trouble(),
                 said: line.and_then(|line| line.trouble.clone()),
                 untakable: line.map(|line| line.waiting.clone()).unwrap_or_default(),
@@ -91,6 +91,12 @@ impl<C: Connect> House<C> {
             silent: self.lookout.bell.silent(),
         }
     }
+}
+
+/// The moment that lies so long before another one, to the second: a wall clock that was set since changes nothing.
+fn before(now: Moment, passed: Duration) -> Moment {
+    let seconds = now.as_micros() / 1_000_000 - i64::try_from(passed.as_secs()).unwrap_or(i64::MAX);
+    Moment::from_micros(seconds.saturating_mul(1_000_000))
 }
 
 /// Says once of each that it has begun, has become urgent, or is over.

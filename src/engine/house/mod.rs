@@ -165,6 +165,8 @@ struct Poll {
     line: Option<EndpointLine>,
     /// Files in IN without the other file of their pair, and why that matters.
     told_halves: HashSet<(String, String)>,
+    /// The last good listing of IN.
+    listed: Option<Instant>,
 }
 
 /// A decision that waits for a duty at work.

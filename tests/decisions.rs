@@ -219,7 +219,7 @@ fn until_waiting(daemon: &Daemon, number: usize) {
 
 #[test]
 fn a_withdrawal_while_a_step_is_at_work_waits_for_it_and_is_refused_if_the_trigger_was_intended_meanwhile() {
-    let cases = [("accepted", "the upload"), ("data_uploaded", "the staging"), ("trigger_intended", "the trigger")];
+    let cases = [("accepted", "the upload"), ("trigger_intended", "the trigger")];
     in_each(&cases, |(point, step)| {
         let (ground, daemon) = at_work_behind(point);
         let municipality = ground.municipality();

@@ -139,6 +139,8 @@ impl Link {
                 return Err(NoLink::Trouble(Trouble::Refused(why.to_string())));
             }
             Ok(Err(NotPinnedOr::Ssh(why))) => {
+                // How it hangs up is another thing each time, and one trouble all the same.
+                let why = if is_hang_up(&why) { "the server hung up".to_owned() } else { why.to_string() };
                 return Err(NoLink::Trouble(Trouble::Unreachable(format!("the handshake failed: {why}"))));
             }
             Err(_) => {
@@ -305,5 +307,15 @@ fn configuration(families: &[KeyFamily]) -> client::Config {
         keepalive_max: KEEPALIVE_UNANSWERED_MAX,
         inactivity_timeout: Some(INACTIVE),
         ..client::Config::default()
+    }
+}
+
+/// Whether the connection was ended by the other side, however it was noticed.
+fn is_hang_up(why: &russh::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match why {
+        russh::Error::Disconnect | russh::Error::HUP => true,
+        russh::Error::IO(why) => [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&why.kind()),
+        _ => false,
     }
 }

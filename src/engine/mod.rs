@@ -9,6 +9,7 @@ pub mod carry_out;
 pub mod control;
 pub mod decide;
 pub mod desk;
+pub mod far_check;
 pub mod house;
 mod intake;
 pub mod ledger;
@@ -261,6 +262,11 @@ const PASSPHRASE_BYTES_MAX: u64 = 4 << 10;
 
 /// The SFTP server that the settings name, with the key that they name.
 fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpEndpoint, RunTrouble> {
+    Ok(SftpEndpoint::new(far_side(name, settings)?))
+}
+
+/// What an endpoint of the settings comes to: the key read, the pins understood.
+fn far_side(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpSettings, RunTrouble> {
     let key = |reason: String| RunTrouble::Setup {
         attempted: "use",
         what: format!("the identity of endpoint `{name}`"),
@@ -278,7 +284,7 @@ fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpEndp
     };
     let identity = Identity::read(&settings.identity, passphrase).map_err(|e| key(e.to_string()))?;
     let host_keys = settings.host_keys.iter().map(|pin| pin.as_str().parse::<HostKeyPin>());
-    Ok(SftpEndpoint::new(SftpSettings {
+    Ok(SftpSettings {
         host: settings.host.clone(),
         port: settings.port,
         user: settings.user.clone(),
@@ -287,5 +293,5 @@ fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpEndp
         out: settings.out.clone(),
         r#in: settings.r#in.clone(),
         deadlines: Deadlines::default(),
-    }))
+    })
 }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod cli;
+pub mod connect;
 pub mod desk;
 pub mod explain;
 pub mod gate;
@@ -80,9 +81,13 @@ pub fn answer(cli: Cli) -> ExitCode {
             Err(why) => exit(Err(Failure::Usage(why))),
         },
         Command::Demo(demo) => exit(trial::demo(demo)),
-        Command::Check => match check::check(&cli.config, &environment) {
-            Ok(text) => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+        Command::Check(asked) => match check::check(&cli.config, &environment) {
             Err(mistakes) => exit_with_mistakes(&mistakes),
+            Ok((text, _)) if !asked.connect => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+            Ok((text, settings)) => {
+                let look = Look::of(io::stdout().is_terminal(), &raw_environment);
+                exit(check::connect(&settings, &text, asked, look, &called, &mut io::stdout()))
+            }
         },
         Command::Run => match Settings::read(&cli.config, &environment, Depth::Files) {
             Err(mistakes) => exit_with_mistakes(&mistakes.to_string()),
@@ -146,7 +151,7 @@ impl Call<'_, '_> {
             }
             Command::Register(register) => self.register(register),
             Command::Run
-            | Command::Check
+            | Command::Check(_)
             | Command::Gate { .. }
             | Command::Backup { .. }
             | Command::Recover(_)

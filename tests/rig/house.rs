@@ -182,7 +182,8 @@ impl Ground {
         Daemon::start_by(User::SLUSE.command(self.path("sluse")), &config, &self.path("daemon.log"), &[])
     }
 
-    fn write_settings(&self) -> PathBuf {
+    /// The settings as they are now, where commands and daemon read them.
+    pub fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");
         config

@@ -12,6 +12,7 @@ pub mod concern;
 pub mod control;
 pub mod decide;
 pub mod desk;
+pub mod far_check;
 pub mod house;
 mod intake;
 pub mod ledger;

@@ -216,6 +216,11 @@ pub fn make_folders(office: &Office) -> Result<(), RunTrouble> {
 
 /// The SFTP server that the settings name, with the key that they name.
 pub fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpEndpoint, RunTrouble> {
+    Ok(SftpEndpoint::new(far_side(name, settings)?))
+}
+
+/// What an endpoint of the settings comes to: the key read, the pins understood.
+pub fn far_side(name: &EndpointName, settings: &EndpointSettings) -> Result<SftpSettings, RunTrouble> {
     let key = |reason: String| RunTrouble::Setup {
         attempted: "use",
         what: format!("the identity of endpoint `{name}`"),
@@ -233,7 +238,7 @@ pub fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<Sftp
     };
     let identity = Identity::read(&settings.identity, passphrase).map_err(|e| key(e.to_string()))?;
     let host_keys = settings.host_keys.iter().map(|pin| pin.as_str().parse::<HostKeyPin>());
-    Ok(SftpEndpoint::new(SftpSettings {
+    Ok(SftpSettings {
         host: settings.host.clone(),
         port: settings.port,
         user: settings.user.clone(),
@@ -242,5 +247,5 @@ pub fn endpoint(name: &EndpointName, settings: &EndpointSettings) -> Result<Sftp
         out: settings.out.clone(),
         r#in: settings.r#in.clone(),
         deadlines: Deadlines::default(),
-    }))
+    })
 }

@@ -7,7 +7,7 @@
 //! Receipts and replies in the archive count again. A reply may have been handed over: it is applied, and its hand-over
 //! waits for a person.
 
-mod far;
+pub(super) mod far;
 mod strays;
 #[cfg(test)]
 pub(super) mod tests;

@@ -66,7 +66,11 @@ pub enum Command {
     /// The daemon: takes queries, sends them, fetches and applies replies, until it is told to stop
     Run,
     /// Check the settings and what they name on this machine; all mistakes at once
-    Check,
+    ///
+    /// With --connect each far side too, on a connection of its own, also while the daemon runs; nothing is left there. Exit
+    /// status 1 if something is wrong there, 2 for a mistake in the settings.
+    #[command(after_help = "Examples:\n  sluse check\n  sluse check --connect\n  sluse check --connect --within 10")]
+    Check(Check),
     /// Where everything stands: one line per municipality, the far side, outboxes, refused files
     ///
     /// Exit status 1 if something waits for a person or is overdue, the latest query of a municipality was unfit or
@@ -285,6 +289,19 @@ pub struct Json {
     pub json: bool,
 }
 
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Check {
+    /// Also connect: host key, login, rights in OUT and IN, what the server offers, its clock, files that lie there
+    #[arg(long)]
+    pub connect: bool,
+    /// A far side that is not done by then is given up
+    #[arg(long, value_name = "SECONDS", requires = "connect", default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub within: u64,
+    /// What was found there as JSON
+    #[arg(long, requires = "connect")]
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct Decision {
     /// The exchange's id, or an unambiguous beginning of at least 4 characters
@@ -450,6 +467,7 @@ mod tests {
             "sluse explain 3f0f9a2e",
             "sluse query 0751 --payment-date 2026-12-31 --exchange sf2530",
             "sluse held --json",
+            "sluse check --connect --within 10 --json",
             "sluse gate --payment-date 2026-12-31 --json",
             "sluse approve 3f0f --reason why --seen 0123456789ab",
             "sluse refuse 3f0f --reason why",
@@ -510,7 +528,9 @@ mod tests {
             ("sluse recover --reason why", ErrorKind::MissingRequiredArgument),
             ("sluse register --json --format csv", ErrorKind::ArgumentConflict),
             ("sluse status 0752", ErrorKind::ValueValidation),
-            ("sluse check --connect", ErrorKind::UnknownArgument),
+            ("sluse check --json", ErrorKind::MissingRequiredArgument),
+            ("sluse check --within 5", ErrorKind::MissingRequiredArgument),
+            ("sluse check --connect --within 0", ErrorKind::ValueValidation),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod concerns;
+pub mod connect;
 pub mod desk;
 pub mod explain;
 pub mod gate;
@@ -87,9 +88,13 @@ pub fn answer(cli: Cli) -> ExitCode {
             Err(why) => exit(Err(Failure::Usage(why))),
         },
         Command::Demo(demo) => exit(trial::demo(demo)),
-        Command::Check => match check::check(&cli.config, &environment) {
-            Ok(text) => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+        Command::Check(asked) => match check::check(&cli.config, &environment) {
             Err(mistakes) => exit_with_mistakes(&mistakes),
+            Ok((text, _)) if !asked.connect => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
+            Ok((text, settings)) => {
+                let look = Look::of(io::stdout().is_terminal(), &raw_environment);
+                exit(check::connect(&settings, &text, asked, look, &called, &mut io::stdout()))
+            }
         },
         Command::Alarm { what } => match alarm::tell(&what, &cli.config, &environment) {
             Err(mistakes) => exit_with_mistakes(&mistakes),
@@ -163,7 +168,7 @@ impl Call<'_, '_> {
             Command::Retention { now, json } => self.retention(now, json.json),
             Command::LegalHold { what } => self.legal_hold(what),
             Command::Run
-            | Command::Check
+            | Command::Check(_)
             | Command::Gate { .. }
             | Command::Backup { .. }
             | Command::Recover(_)

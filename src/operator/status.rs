@@ -1,6 +1,6 @@
 //! Where everything stands: the whole house in one table ([`overview`]), or one municipality in full ([`of`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::concerns;
@@ -13,6 +13,9 @@ use crate::engine::places::short_id;
 use crate::engine::snapshot::{
     Concern, EndpointLine, ExchangeLine, ExpectedQuery, HeldItem, RouteLine, Severity, Snapshot,
 };
+
+/// So many municipalities are named with the command that explains them; more of them have one cause.
+const EXPLAINED_MAX: usize = 5;
 
 /// Where a municipality stands of which no query was ever taken.
 pub const NO_QUERY: (&str, &str) = ("no query yet", "a query is put into the outbox");
@@ -67,9 +70,12 @@ pub fn overview(snapshot: &Snapshot, look: Look, called: &Called) -> String {
     shown.push_str(&concerns::show(&snapshot.concerns, look, called));
     let _ = write!(shown, "\n{}", routes(snapshot, look));
     if snapshot.daemon_runs {
-        shown.push_str(&endpoints(&snapshot.endpoints, look));
+        shown.push_str(&endpoints(&snapshot.endpoints, look, called));
     }
     shown.push_str(&left_over(snapshot, look));
+    if snapshot.restored.is_none() {
+        shown.push_str(&to_explain(&snapshot.routes, called));
+    }
     let waits = snapshot.routes.iter().any(|route| route.waiting_for_person() > 0);
     // Of a restored store nothing can be decided.
     if snapshot.restored.is_none() && (waits || !snapshot.unread.is_empty()) {
@@ -87,7 +93,7 @@ pub fn of(code: MunicipalityCode, part: &Snapshot, held: &[HeldItem], look: Look
         let _ = write!(shown, "\n{}", route_in_full(route, look, called));
     }
     if part.daemon_runs {
-        shown.push_str(&endpoints(&part.endpoints, look));
+        shown.push_str(&endpoints(&part.endpoints, look, called));
     }
     shown.push_str(&left_over(part, look));
     let items: Vec<_> = held
@@ -290,7 +296,25 @@ pub fn deadline(by: Moment, overdue: bool) -> String {
     format!("{}{}", minute(by), if overdue { ", OVERDUE: ask the far side why it has not come" } else { "" })
 }
 
-fn endpoints(endpoints: &[EndpointLine], look: Look) -> String {
+/// The municipalities whose story says more, where it is not a decision that is wanted.
+fn to_explain(routes: &[RouteLine], called: &Called) -> String {
+    let is_late = |line: &ExchangeLine| line.overdue && !line.waits_for_person;
+    let is_wanted = |route: &&RouteLine| route.unasked.is_some() || route.open.iter().any(is_late);
+    let wanted: BTreeSet<MunicipalityCode> = routes.iter().filter(is_wanted).map(|route| route.municipality).collect();
+    if wanted.is_empty() {
+        return String::new();
+    }
+    let mut shown = "\nWhy something is overdue, or asked nothing, and what can be done about it:\n".to_owned();
+    for code in wanted.iter().take(EXPLAINED_MAX) {
+        let _ = writeln!(shown, "    {}", called.command(&format!("explain {code}")));
+    }
+    if wanted.len() > EXPLAINED_MAX {
+        let _ = writeln!(shown, "    … and {} more municipalities", wanted.len() - EXPLAINED_MAX);
+    }
+    shown
+}
+
+fn endpoints(endpoints: &[EndpointLine], look: Look, called: &Called) -> String {
     let mut shown = String::new();
     for endpoint in endpoints {
         let listed = match endpoint.listed_at {
@@ -306,6 +330,12 @@ fn endpoints(endpoints: &[EndpointLine], look: Look) -> String {
         let text = paragraph(&heading, &format!("{listed}{foreign}{trouble}."));
         let tone = if endpoint.trouble.is_some() { Tone::Bad } else { Tone::Plain };
         let _ = write!(shown, "\n{}\n", look.paint(tone, text.trim_end()));
+        if endpoint.trouble.is_some() {
+            let check = called.command("check --connect");
+            let advice = "It is tried again and again, and all goes on by itself when it is mended. What is wrong there, and what \
+                          to write or to ask:";
+            let _ = writeln!(shown, "{}    {check}", paragraph("  ", advice));
+        }
         for (name, why) in &endpoint.waiting {
             shown.push_str(&paragraph("  cannot be taken: ", &format!("{name}: {why}")));
         }

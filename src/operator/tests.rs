@@ -853,7 +853,7 @@ fn check_says_what_the_settings_hold_or_every_mistake() {
     let path = folder.path().join("sluse.toml");
     let nothing = |_: &str| None;
     fs::write(&path, crate::config::shipped::file()).unwrap();
-    let right = check::check(&path, &nothing).unwrap();
+    let (right, _) = check::check(&path, &nothing).unwrap();
     fs::write(&path, crate::config::shipped::file().replace("poll", "pol").replace("\"all\"", "\"al\"")).unwrap();
     let wrong = check::check(&path, &nothing).unwrap_err();
 

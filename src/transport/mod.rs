@@ -61,6 +61,20 @@ pub struct Abilities {
     pub fsync: bool,
 }
 
+/// A host key as a server showed it: `SHA256:… (ssh-ed25519)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownHostKey {
+    /// As the settings have it, and as `ssh-keygen -lf` prints it.
+    pub fingerprint: String,
+    pub algorithm: String,
+}
+
+impl fmt::Display for ShownHostKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.fingerprint, self.algorithm)
+    }
+}
+
 /// What may be concluded from a failure. Each is decided once, where the request was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -83,13 +97,14 @@ pub enum Trouble {
     /// The server showed only host keys that are not pinned; nothing was sent to it. Either it is not the
     /// server we mean, or its key was changed: a person has to ask its operator.
     #[error(
-        "none of the server's host keys is pinned: found {found}, pinned {}; ask the operator of the far side whether it \
-         changed its key; if so, put the found one beside the old one in host_keys",
-        pinned.join(", ")
+        "the server shows another host key than the settings have, and nothing was sent to it: found {}, pinned {}. Ask the \
+         operator of the far side, by telephone, whether the found one is its new key; if so, it goes into host_keys beside \
+         the old one",
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "), pinned.join(", ")
     )]
     HostKey {
-        /// Each key's fingerprint and type, comma separated.
-        found: String,
+        /// Every key that it showed.
+        found: Vec<ShownHostKey>,
         /// The fingerprints in the settings.
         pinned: Vec<String>,
     },

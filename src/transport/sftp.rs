@@ -8,6 +8,7 @@ mod dial;
 mod doorkeeper;
 mod flight;
 mod pace;
+pub mod probe;
 mod put;
 mod session;
 #[cfg(test)]
@@ -85,9 +86,10 @@ impl Connect for SftpEndpoint {
 
     async fn connect(&self) -> Result<SftpSession, Trouble> {
         let last = self.accepted.lock().map_or(None, |accepted| *accepted);
-        let (session, family) = dial::session(&self.settings, last).await?;
+        let mut key = None;
+        let session = dial::session(&self.settings, last, &mut key).await?;
         if let Ok(mut accepted) = self.accepted.lock() {
-            *accepted = Some(family);
+            *accepted = key.map(|key| key.family);
         }
         Ok(session)
     }

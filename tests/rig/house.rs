@@ -196,7 +196,7 @@ impl Ground {
         self.sections.push_str(&format!("\n{lines}"));
     }
 
-    /// Writes the settings as they are now, and returns the file's path.
+    /// The settings as they are now, where commands and daemon read them; returns the file's path.
     pub fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");
         fs::write(&config, self.settings()).expect("the temporary directory is ours");

@@ -155,6 +155,24 @@ impl Sshd {
         fs::write(path, known + &key.public_line()).expect("the temporary directory is ours");
     }
 
+    /// Lets these keys log in, and no others. Who is logged in stays so.
+    pub fn authorize_only(&self, public_lines: &[String]) {
+        fs::write(self.home.path().join("authorized_keys"), public_lines.concat())
+            .expect("the temporary directory is ours");
+    }
+
+    /// A host key that it does not show yet.
+    pub fn new_host_key(&self, name: &str) -> KeyFile {
+        KeyFile::generate(self.home.path(), name, KeyType::Ed25519, KeyFormat::OpenSsh, "")
+    }
+
+    /// Stops it and starts it again on the same port, a plain server with this host key alone.
+    pub fn restart_with_host_key(&mut self, key: KeyFile) {
+        let plan = Plan { root: Some(self.root.clone()), ..Plan::default() };
+        self.host_keys = vec![key];
+        self.restart_as(&plan);
+    }
+
     /// Settings with which everything works: all host keys pinned, the client key, default deadlines.
     pub fn settings(&self) -> SftpSettings {
         SftpSettings {

@@ -19,7 +19,8 @@ const LISTED_MAX: usize = 500_000;
 /// Triggers and receipts are a kilobyte.
 const XML_BYTES_MAX: u64 = 64 << 10;
 
-const TRIGGER: &str = ".trigger";
+/// How the name of a trigger ends.
+pub(in crate::engine) const TRIGGER: &str = ".trigger";
 
 /// What lies on one far side; names, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -129,7 +130,7 @@ async fn sender<S: FarSide>(session: &S, path: &RemotePath) -> Result<Option<Fil
 }
 
 /// A part name of Sluse's, of whatever exchange, fenced or not.
-fn is_part(name: &str) -> bool {
+pub(in crate::engine) fn is_part(name: &str) -> bool {
     let id = name.get(..36).and_then(|id| id.parse::<FileId>().ok());
     let rest = name.get(36..).unwrap_or_default();
     id.is_some() && rest.starts_with('.') && (rest.ends_with(".part") || rest.ends_with(".parted"))

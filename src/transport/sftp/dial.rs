@@ -19,12 +19,12 @@ use tokio_util::task::TaskTracker;
 
 use super::SftpSettings;
 use super::cut::{Cuttable, Leftover};
-use super::doorkeeper::{Doorkeeper, NotPinnedOr};
+use super::doorkeeper::{Accepted, Doorkeeper, NotPinnedOr};
 use super::flight::Flight;
 use super::session::{Folders, SftpSession};
 use super::wire::{Failed, Wire, said};
-use crate::transport::Trouble;
 use crate::transport::host_key::{HostKeyPin, KeyFamily};
+use crate::transport::{ShownHostKey, Trouble};
 
 /// A silent server is asked for a sign of life this often; after three without an answer it is dead. Together 20 s: a
 /// connection that the network has forgotten is replaced within half a minute. (A server that is only slow answers
@@ -59,23 +59,25 @@ const KEX: &[kex::Name] = &[
 const CIPHERS: &[cipher::Name] =
     &[cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR];
 
-/// A new session, and the family of the host key that it rests on; `last` is the family to ask for first.
+/// A new session; `last` is the family of host keys to ask for first. `accepted` is told of the host key that it rests
+/// on as soon as that has passed, whatever comes of the rest.
 pub(super) async fn session(
     settings: &SftpSettings,
     last: Option<KeyFamily>,
-) -> Result<(SftpSession, KeyFamily), Trouble> {
-    let (mut link, family) = pinned_link(settings, last).await?;
+    accepted: &mut Option<Accepted>,
+) -> Result<SftpSession, Trouble> {
+    let (mut link, key) = pinned_link(settings, last).await?;
+    *accepted = Some(key);
     within(settings.deadlines.authentication, "the login", link.log_in(settings)).await??;
-    let session = link.into_session(settings).await?;
-    Ok((session, family))
+    link.into_session(settings).await
 }
 
 /// Shakes hands until a pinned key is seen: a server that has several shows the one that we ask for first, so
 /// each key that is not pinned takes its family out of the next attempt.
-async fn pinned_link(settings: &SftpSettings, last: Option<KeyFamily>) -> Result<(Link, KeyFamily), Trouble> {
+async fn pinned_link(settings: &SftpSettings, last: Option<KeyFamily>) -> Result<(Link, Accepted), Trouble> {
     let mut families: Vec<KeyFamily> = last.into_iter().collect();
     families.extend(KeyFamily::ALL.into_iter().filter(|family| Some(*family) != last));
-    let mut found: Vec<String> = Vec::new();
+    let mut found: Vec<ShownHostKey> = Vec::new();
     while !families.is_empty() {
         match Link::establish(settings, &families).await {
             Ok(established) => return Ok(established),
@@ -95,7 +97,7 @@ async fn pinned_link(settings: &SftpSettings, last: Option<KeyFamily>) -> Result
         }
     }
     let pinned = settings.host_keys.iter().map(HostKeyPin::to_string).collect();
-    Err(Trouble::HostKey { found: found.join(", "), pinned })
+    Err(Trouble::HostKey { found, pinned })
 }
 
 /// A connection whose host key is pinned, not yet logged in.
@@ -109,13 +111,13 @@ struct Link {
 }
 
 enum NoLink {
-    NotPinned { shown: String, family: Option<KeyFamily> },
+    NotPinned { shown: ShownHostKey, family: Option<KeyFamily> },
     NoOtherKey,
     Trouble(Trouble),
 }
 
 impl Link {
-    async fn establish(settings: &SftpSettings, families: &[KeyFamily]) -> Result<(Self, KeyFamily), NoLink> {
+    async fn establish(settings: &SftpSettings, families: &[KeyFamily]) -> Result<(Self, Accepted), NoLink> {
         let socket = open_socket(settings).await.map_err(NoLink::Trouble)?;
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
@@ -149,7 +151,7 @@ impl Link {
             }
         };
         match accepted.get() {
-            Some(family) => Ok((Self { connection, cut, cut_on_drop, tasks, farewell }, *family)),
+            Some(key) => Ok((Self { connection, cut, cut_on_drop, tasks, farewell }, *key)),
             None => Err(NoLink::Trouble(Trouble::Unreachable("the handshake showed no host key".to_owned()))),
         }
     }

@@ -7,14 +7,22 @@ use russh::client::{self, DisconnectReason};
 use russh::keys::PublicKeyOrCertificate;
 
 use super::wire::fit_for_a_line;
+use crate::transport::ShownHostKey;
 use crate::transport::host_key::{HostKeyPin, KeyFamily};
 
 /// Lets only pinned host keys pass, and keeps what the server says when it hangs up.
 pub(super) struct Doorkeeper {
     pub(super) pins: Vec<HostKeyPin>,
-    /// The family of the key that passed.
-    pub(super) accepted: Arc<OnceLock<KeyFamily>>,
+    /// The key that passed.
+    pub(super) accepted: Arc<OnceLock<Accepted>>,
     pub(super) farewell: Arc<OnceLock<String>>,
+}
+
+/// A host key that is pinned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) family: KeyFamily,
+    pub(super) pin: HostKeyPin,
 }
 
 /// Why the library's task ended.
@@ -22,7 +30,7 @@ pub(super) struct Doorkeeper {
 pub(super) enum NotPinnedOr {
     /// The key that the server showed, for a person; its family, if it is one that we ask for.
     NotPinned {
-        shown: String,
+        shown: ShownHostKey,
         family: Option<KeyFamily>,
     },
     Ssh(russh::Error),
@@ -43,10 +51,14 @@ impl client::Handler for Doorkeeper {
         let (fingerprint, family) = (HostKeyPin::of(key), KeyFamily::of(key));
         match family {
             Some(family) if self.pins.contains(&fingerprint) => {
-                let _ = self.accepted.set(family);
+                let _ = self.accepted.set(Accepted { family, pin: fingerprint });
                 Ok(true)
             }
-            _ => Err(NotPinnedOr::NotPinned { shown: format!("{fingerprint} ({})", key.algorithm()), family }),
+            _ => {
+                let shown =
+                    ShownHostKey { fingerprint: fingerprint.to_string(), algorithm: key.algorithm().to_string() };
+                Err(NotPinnedOr::NotPinned { shown, family })
+            }
         }
     }
 

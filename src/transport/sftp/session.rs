@@ -59,7 +59,7 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    fn path_of(&self, folder: Folder) -> &str {
+    pub(super) fn path_of(&self, folder: Folder) -> &str {
         let path = match folder {
             Folder::Out => &self.out,
             Folder::In => &self.r#in,
@@ -232,7 +232,7 @@ impl SftpSession {
     }
 
     /// What an answered or unanswered request for one file means, once it is known whether its folder is there.
-    async fn conclude(&self, failed: Failed, folder: Folder) -> Trouble {
+    pub(super) async fn conclude(&self, failed: Failed, folder: Folder) -> Trouble {
         if !failed.is(StatusCode::NoSuchFile) {
             return failed.into_trouble();
         }

@@ -1,6 +1,7 @@
 //! One SFTP channel: requests with a deadline, and what became of each of them. It knows no russh connection
 //! beneath it, so it runs over any stream. It never sends a request twice. Start with [`Wire::ask`].
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,6 +104,8 @@ pub(super) struct Wire {
     /// Bytes that all copies of the session have moved.
     moved: AtomicU64,
     pub(super) abilities: Abilities,
+    /// The names of what it offers beyond the plain protocol.
+    pub(super) offers: BTreeSet<String>,
     /// It is OpenSSH or one of its kin (it offers posix-rename, fsync and limits): it carries out the requests of a
     /// channel one after the other, on plain files. So a request may be sent before what it builds on is answered, and
     /// a file written on several channels.
@@ -137,6 +140,7 @@ impl Wire {
             pace: Pace::with_requests_of(deadline),
             moved: AtomicU64::new(0),
             abilities: Abilities::default(),
+            offers: BTreeSet::new(),
             is_plain: false,
             read_chunk: CHUNK_UNTOLD,
             write_chunk: CHUNK_UNTOLD,
@@ -157,6 +161,7 @@ impl Wire {
                 Err(failed) => return Err(failed),
             }
         }
+        wire.offers = hello.extensions.into_keys().collect();
         Ok(wire)
     }
 

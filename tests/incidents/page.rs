@@ -58,6 +58,11 @@ pub fn assert_is_the_manuals(told: &[Told]) {
 const CHANGING: &[(&str, &str)] = &[
     ("####-##-## ##:##:##", "2031-01-05 06:00:00"),
     ("####-##-## ##:##", "2031-01-05 06:00"),
+    // The same where a line is broken between day and time.
+    ("by ####-##-##\n", "by 2031-01-05\n"),
+    ("ince ####-##-##\n", "ince 2031-01-05\n"),
+    (" ##:##. Since ", " 06:00. Since "),
+    (" ##:##. Next: ", " 06:00. Next: "),
     ("~~~~~~~~-~~~~-~~~~-~~~~-~~~~~~~~~~~~", "3f0f9a2e-5b1c-4d7e-8f90-a1b2c3d4e5f6"),
     ("--seen ~~~~~~~~~~~~", "--seen 0123456789ab"),
     ("SHA-256 ~~~~~~~~~~~~", "SHA-256 0123456789ab"),

@@ -57,7 +57,10 @@ fn of_ten_incidents_each_is_understood_by_status_and_one_command_that_it_names()
         for words in incident.tells {
             assert!(flat.contains(words), "{}: nothing is said of {words:?}:\n{all}", incident.title);
         }
-        record(&scene.ground.came_of(incident.chapter, incident.fault));
+        // What could not even be taken has come to nothing yet; that it does when there is room is shown by tests/disk.
+        if scene.ground.book().all().next().is_some() {
+            record(&scene.ground.came_of(incident.chapter, incident.fault));
+        }
         told.lock().unwrap().push(Told { number, incident, transcript });
     });
 

@@ -97,7 +97,7 @@ struct Due {
 }
 
 impl Office {
-    /// What would go now, but for how many agreements of each register ([`Plan::count_agreements`]).
+    /// What would go now, but for how many agreements of each register (that is asked of the store).
     pub fn plan(&self, book: &Book) -> Plan {
         let now = self.surroundings.now();
         let mut exchanges: BTreeMap<ExchangeName, Kept> = BTreeMap::new();

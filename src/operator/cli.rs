@@ -214,7 +214,7 @@ the settings, and docs/retention.md."
         #[command(flatten)]
         json: Json,
     },
-    /// Tell whoever the settings name under [alarm], at once and without the daemon
+    /// Tell whoever the settings name under `[alarm]`, at once and without the daemon
     ///
     /// Exit status 1 if one of them is not told.
     Alarm {

@@ -19,7 +19,7 @@ use tracing::{debug, error, info};
 
 use crate::config::Listen;
 
-/// Callers served at once; further ones wait until one of these has gone, which [`CALLER_WITHIN`] sees to.
+/// Callers served at once; further ones wait until one of these has gone, which `CALLER_WITHIN` sees to.
 pub const CALLERS_MAX: usize = 64;
 
 /// A caller says what it wants, from the first byte to the end of the headers, within this time.

@@ -153,11 +153,11 @@ fn a_receiver_that_fails_and_hangs_holds_up_nothing_and_gets_each_alarm_and_its_
     let program = Program::write(&ground);
     let receiver = Receiver::start(&[Answer::Hang, Answer::Error]);
     fs::write(&program.broken, "").unwrap();
-    ground.sections = format!(
+    ground.add_settings(&format!(
         "[alarm]\ncommand = [\"{}\"]\nwebhook = \"{}\"\nover_after = \"2s\"\n",
         program.path.display(),
         receiver.0.address
-    );
+    ));
     let mut daemon = ground.start();
 
     // When a second query for a payment is held
@@ -215,7 +215,7 @@ fn the_heartbeat_beats_while_the_daemon_runs_and_no_longer() {
     let file = ground.path("address");
     fs::write(&file, format!("{}\n", heart.0.address)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    ground.sections = format!("[alarm]\nheartbeat = \"{}\"\nheartbeat_every = \"1s\"\n", file.display());
+    ground.add_settings(&format!("[alarm]\nheartbeat = \"{}\"\nheartbeat_every = \"1s\"\n", file.display()));
 
     let mut daemon = ground.start();
     until("three beats", || (heart.requests() >= 3).then_some(()));
@@ -231,7 +231,7 @@ fn that_the_unit_has_failed_is_told_though_the_settings_are_mistaken_and_the_nex
     // Given settings with a receiver, and a mistake elsewhere
     let mut ground = Ground::lay(&["0751"], FarPlan::default());
     let receiver = Receiver::start(&[]);
-    ground.sections = format!("[alarm]\nwebhook = \"{}\"\nover_after = \"1s\"\n", receiver.0.address);
+    ground.add_settings(&format!("[alarm]\nwebhook = \"{}\"\nover_after = \"1s\"\n", receiver.0.address));
     ground.write_settings();
     let good = fs::read_to_string(ground.path("sluse.toml")).unwrap();
     fs::write(ground.path("sluse.toml"), good.replace("[folders]", "[folders")).unwrap();

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use forge::{Forge, Found};
 use mutations::Mutation;
-use rig::{Chapter, FarPlan, Ground, Row, in_each, payment_date, record};
+use rig::{Chapter, FarPlan, Ground, Remains, Row, files_below, in_each, payment_date, record};
 use rusqlite::Connection;
 use sluse::config::{Depth, Settings};
 use sluse::durable::RealDisk;
@@ -31,13 +31,8 @@ use tempfile::TempDir;
 /// As many as are at work at once.
 const WORKERS: [usize; 4] = [0, 1, 2, 3];
 
-/// What a daemon left behind after two municipalities had asked twice and somebody had looked at the register: every file
-/// by its path on the ground. Made once for all tests.
-struct Remains {
-    ground: String,
-    files: Vec<(PathBuf, Vec<u8>)>,
-}
-
+/// What a daemon left behind after two municipalities had asked twice and somebody had looked at the register. Made once
+/// for all tests.
 fn remains() -> &'static Remains {
     static REMAINS: OnceLock<Remains> = OnceLock::new();
     REMAINS.get_or_init(|| {
@@ -54,10 +49,7 @@ fn remains() -> &'static Remains {
         let shown = ground.command_that_may_name(&["register", "--full", "--reason", "an audit is tried"]);
         assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
         daemon.terminate();
-        let root = ground.path("");
-        let kept = [files_below(&ground.path("state")), vec![ground.path(CONFIG)]].concat();
-        let read = |path: PathBuf| (path.strip_prefix(&root).unwrap().to_owned(), fs::read(&path).unwrap());
-        Remains { ground: root.display().to_string(), files: kept.into_iter().map(read).collect() }
+        Remains::of(&ground)
     })
 }
 
@@ -66,16 +58,7 @@ struct House(TempDir);
 
 impl House {
     fn lay() -> House {
-        let house = House(TempDir::with_prefix("sluse-audit-").unwrap());
-        let Remains { ground, files } = remains();
-        for (path, bytes) in files {
-            let to = house.path(path);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::write(to, bytes).unwrap();
-        }
-        let config = fs::read_to_string(house.path(CONFIG)).unwrap();
-        fs::write(house.path(CONFIG), config.replace(ground, &format!("{}/", house.0.path().display()))).unwrap();
-        house
+        House(remains().lay())
     }
 
     fn path(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -351,6 +334,7 @@ fn archived_files_that_are_missing_or_altered_are_named_and_the_rest_is_compared
     let office = house.office(&forge);
     let files = files_below(&house.path("state/archive"));
     let archived: Vec<_> = files.iter().filter(|path| path.extension().is_none_or(|end| end != "metadata")).collect();
+    assert!(!archived.is_empty(), "there is something to alter");
     assert_eq!(rebuilt(&office).files, archived.len() as u64, "{archived:?}");
 
     for path in &archived {
@@ -379,16 +363,6 @@ fn assert_named(rebuilt: &Rebuilt, path: &Path, how: &str) {
     assert!(findings[0].what.contains(&path.display().to_string()), "{findings:?}");
     assert!(findings[0].what.contains(how), "{findings:?}");
     assert_eq!(findings[0].rows, 0, "what cannot be compared is not called different: {findings:?}");
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
-    }
-    files.sort();
-    files
 }
 
 /// What a command says beside a running daemon, and its exit status.

@@ -6,9 +6,9 @@ mod rig;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rig::{Daemon, FarPlan, Ground, in_each, payment_date, until};
+use rig::{Daemon, FarPlan, Ground, files_below, in_each, payment_date, until};
 use sluse::domain::amount::Oere;
 use sluse::domain::envelope::FileMetadata;
 use sluse::domain::exchange::State;
@@ -28,18 +28,6 @@ fn with_a_fault_in_round_2(fault: &'static str) -> (Ground, Daemon) {
     ground.far_mut().open_hub(&[fault]);
     ground.ask_for(municipality, payment_date(2));
     (ground, daemon)
-}
-
-/// Every file below a folder.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type().unwrap().is_dir() {
-            true => found.extend(files_below(&entry.path())),
-            false => found.push(entry.path()),
-        }
-    }
-    found
 }
 
 /// That the bytes of the last reply that UDK sent lie in the archive.

@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use forge::Forge;
-use rig::{Chapter, Daemon, FarPlan, Ground, Row, in_each, payment_date, record, until};
+use rig::{Chapter, Daemon, FarPlan, Ground, Remains, Row, files_below, in_each, payment_date, record, until};
 use sluse::domain::exchange::Exchange;
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::engine::decide::Verdict;
@@ -87,19 +87,6 @@ fn running(ground: &Ground) -> Daemon {
     let mut daemon = ground.start();
     daemon.until_said("running");
     daemon
-}
-
-fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
-    let mut files = BTreeSet::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(files_below(&path));
-        } else {
-            files.insert(path);
-        }
-    }
-    files
 }
 
 /// What lies in the archive of one municipality of the first exchange.
@@ -250,40 +237,13 @@ fn what_is_older_than_is_kept_goes_the_rest_stays_and_what_comes_again_is_known(
     daemon.terminate();
 }
 
-/// What three rounds have left: every file of the state folder and the settings, by its path.
-struct Remains {
-    ground: String,
-    files: Vec<(PathBuf, Vec<u8>)>,
-}
-
-fn remains() -> &'static Remains {
-    static REMAINS: OnceLock<Remains> = OnceLock::new();
-    REMAINS.get_or_init(|| {
-        let ground = with_rounds(&["0751"]);
-        let root = ground.path("");
-        let mut kept = files_below(&ground.path("state"));
-        kept.insert(ground.path("sluse.toml"));
-        let read = |path: PathBuf| (path.strip_prefix(&root).unwrap().to_owned(), fs::read(&path).unwrap());
-        Remains { ground: root.display().to_string(), files: kept.into_iter().map(read).collect() }
-    })
-}
-
-/// The remains, laid out anew.
+/// What three rounds have left, laid out anew.
 struct House(TempDir);
 
 impl House {
     fn lay() -> House {
-        let house = House(TempDir::with_prefix("sluse-retention-").unwrap());
-        let Remains { ground, files } = remains();
-        for (path, bytes) in files {
-            let to = house.0.path().join(path);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::write(to, bytes).unwrap();
-        }
-        let config = house.0.path().join("sluse.toml");
-        let text = fs::read_to_string(&config).unwrap();
-        fs::write(config, text.replace(ground, &format!("{}/", house.0.path().display()))).unwrap();
-        house
+        static REMAINS: OnceLock<Remains> = OnceLock::new();
+        House(REMAINS.get_or_init(|| Remains::of(&with_rounds(&["0751"]))).lay())
     }
 
     fn call(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {

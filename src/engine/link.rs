@@ -124,10 +124,7 @@ impl<C: Connect> Link<C> {
 
     /// What keeps us from the far side, if anything.
     pub fn trouble(&self) -> Option<String> {
-        match &*self.ends.line() {
-            Line::Down { trouble, .. } => Some(trouble.to_string()),
-            Line::Idle | Line::Up { .. } | Line::Closed => None,
-        }
+        self.last_trouble().map(|trouble| trouble.to_string())
     }
 
     /// The same, as what it is.

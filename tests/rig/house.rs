@@ -59,7 +59,7 @@ pub struct Ground {
     // Before the folder, so that nothing writes there any more when it is removed.
     pub sides: Vec<Side>,
     /// More of the settings, behind everything else.
-    pub sections: String,
+    sections: String,
     folder: TempDir,
     deliveries: Cell<u32>,
     /// Every file that was put into an outbox, by name.

@@ -108,8 +108,7 @@ impl<C: Connect> House<C> {
         let was_there = |file: &(String, String)| former.as_ref().is_some_and(|line| line.waiting.contains(file));
         let odd = odd.into_iter().filter(|file| !was_there(file));
         poll.told_halves.retain(|told| halves.contains(told));
-        let lasting: Vec<_> = halves.into_iter().filter(|half| was_there(half)).collect();
-        let lasting = lasting.into_iter().filter(|half| poll.told_halves.insert(half.clone()));
+        let lasting = halves.into_iter().filter(|half| was_there(half) && poll.told_halves.insert(half.clone()));
         for (name, why) in odd.chain(lasting) {
             warn!(%endpoint, %name, %why, "a file in IN looks like ours and cannot be taken");
         }

@@ -123,6 +123,21 @@ fn checkpoints(store: &Path) -> Vec<Removed> {
     found
 }
 
+/// A hold on a name that nobody knows would keep nothing, and somebody would rely on it: it is a mistake, told with the
+/// names that there are, and nothing is journalled.
+fn refuses_holds_on_what_is_not_there(ground: &Ground) {
+    for (hold, unknown) in [
+        (&["--exchange", "sf2530"][..], "exchange sf2530;"),
+        (&["0849"], "municipality 0849;"),
+        (&["0461", "--exchange", "sf2530-0"], "sf2530-0/0461;"),
+    ] {
+        let (said, status) = sluse(ground, &[&["legal-hold", "add", "--reason", "case 12/2026"], hold].concat());
+        assert!(status == 2 && said.contains(unknown), "{said}");
+        assert!(said.contains("the exchanges are `sf2530-0`, `sf2530-1`"), "{said}");
+    }
+    assert!(!fine(ground, &["legal-hold", "list"]).contains("case 12/2026"));
+}
+
 #[test]
 fn what_is_older_than_is_kept_goes_the_rest_stays_and_what_comes_again_is_known() {
     // Given stories of several ages of two municipalities, and one of an exchange that is kept for ever
@@ -145,6 +160,7 @@ fn what_is_older_than_is_kept_goes_the_rest_stays_and_what_comes_again_is_known(
 
     // When one of the two is held by law, and what is old enough is to go; and the daemon is killed amid it
     let mut daemon = running(&ground);
+    refuses_holds_on_what_is_not_there(&ground);
     let listed = fine(&ground, &["legal-hold", "add", "0751", "--reason", "case 12/2026"]);
     assert!(listed.contains("municipality 0751") && listed.contains("case 12/2026"), "{listed}");
     let plan: Plan = serde_json::from_str(&fine(&ground, &["retention", "--json"])).unwrap();

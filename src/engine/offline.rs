@@ -122,6 +122,7 @@ pub fn answer(
                 Err(why) => Answer::Refused { why },
             });
         }
+        Request::HoldByLaw(ask) if let Err(why) = office.can_be_held(&book, &ask) => each(Answer::Mistaken { why }),
         Request::HoldByLaw(ask) => match ask.fact(&book, who) {
             Ok(fact) => {
                 let head = store.head();

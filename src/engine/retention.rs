@@ -2,7 +2,7 @@
 //! its files unlinked. A step is small, so that nobody waits for it; whatever breaks off is carried on, because the files
 //! wait in the store until they are gone. The same by the daemon and without one. Start with [`Office::plan`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use super::point;
 use crate::domain::exchange::{Book, Exchange, Fact, Origin, State};
 use crate::domain::identity::{ContentHash, ExchangeName, FileId, RemoteName, Route};
 use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
 use crate::domain::retention::{AppliedLeft, Goes, HashKey, Keeps, LegalHold, Remnant, due, sealed};
 use crate::durable::Disk;
 use crate::outbox::QUERY_SIZE_MAX;
@@ -117,6 +118,24 @@ impl Office {
             registers: registers.collect(),
             holds: book.legal_holds().cloned().collect(),
         }
+    }
+
+    /// Whether there is anything, in the settings or in the journal, that such a hold covers; one that is lifted is looked
+    /// for among the holds. Errors: which exchange or municipality is not known, and which exchanges are.
+    pub fn can_be_held(&self, book: &Book, ask: &HoldAsk) -> Result<(), String> {
+        let HoldAsk { scope, lift, .. } = ask;
+        let of_settings = self.settings.exchanges.iter().flat_map(|(name, exchange)| {
+            let route = |code: &MunicipalityCode| Route { exchange: name.clone(), municipality: *code };
+            exchange.municipalities.iter().map(route)
+        });
+        let routes: BTreeSet<Route> = book.routes().cloned().chain(of_settings).collect();
+        if *lift || (scope.exchange.is_none() && scope.municipality.is_none()) || routes.iter().any(|r| scope.covers(r))
+        {
+            return Ok(());
+        }
+        let names: BTreeSet<_> = routes.iter().map(|route| format!("`{}`", route.exchange)).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        Err(format!("neither the settings nor the journal know {scope}; the exchanges are {names}"))
     }
 
     /// Whether the settings let anything go at all.

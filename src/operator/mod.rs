@@ -338,6 +338,7 @@ impl Call<'_, '_> {
         let holds = match self.desk.ask(request)? {
             Answer::Retention { plan } => plan.holds,
             Answer::Holds { holds } => holds,
+            Answer::Mistaken { why } => return Err(Failure::Usage(why)),
             _ => return Err(DeskTrouble::Misplaced.into()),
         };
         let shown = if as_json { json(&holds)? } else { retention::holds(&holds, self.look) };

@@ -65,6 +65,9 @@ impl<C: Connect> House<C> {
             }
             // The one that waits counts what only the store knows, beside this loop.
             Request::Retention { now: false } => Answer::Retention { plan: self.site.plan(&self.book) },
+            Request::HoldByLaw(ask) if let Err(why) = self.site.can_be_held(&self.book, &ask) => {
+                Answer::Mistaken { why }
+            }
             Request::HoldByLaw(ask) => self.hold_by_law(ask, who).await?,
             Request::Register(request) if let Err(why) = self.site.can_be_asked(&self.book, &request) => {
                 Answer::Mistaken { why }

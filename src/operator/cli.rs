@@ -64,12 +64,18 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The daemon: takes queries, sends them, fetches and applies replies, until it is told to stop
+    ///
+    /// SIGTERM and SIGINT stop it, SIGHUP has it read its settings again. systemd calls this: `systemctl start sluse`.
     Run,
     /// Check the settings and what they name on this machine; all mistakes at once
     ///
-    /// With --connect each far side too, on a connection of its own, also while the daemon runs; nothing is left there. Exit
-    /// status 1 if something is wrong there, 2 for a mistake in the settings.
-    #[command(after_help = "Examples:\n  sluse check\n  sluse check --connect\n  sluse check --connect --within 10")]
+    /// With --connect each far side too, on a connection of its own, also while the daemon runs; nothing is left there. With
+    /// --sample a layout is tried on a file that somebody else has made. Exit status 1 if something is wrong there, 2 for a
+    /// mistake in the settings.
+    #[command(
+        after_help = "Examples:\n  sluse check\n  sluse check --connect\n  sluse check --connect --within 10\n  \
+sluse check --sample /etc/sluse/samples/BETADM_SVAR_0751_20261201_0042.txt"
+    )]
     Check(Check),
     /// Where everything stands: one line per municipality, the far side, outboxes, refused files
     ///
@@ -85,6 +91,8 @@ pub enum Command {
         json: Json,
     },
     /// The whole story of one exchange, milestone by milestone, and what comes next
+    ///
+    /// Exit status 1 if there is no such exchange.
     #[command(
         after_help = "Examples:\n  sluse explain 0751\n  sluse explain 0751 --all\n  sluse explain 3f0f9a2e\n  sluse explain BETADM_FORESP_0751_20261201_0042.txt"
     )]
@@ -99,6 +107,8 @@ pub enum Command {
         json: Json,
     },
     /// Compose a query by the layout and put it into the outbox
+    ///
+    /// Exit status 2 for a day that is past, and for a municipality that is not in the settings.
     #[command(after_help = "Example:\n  sluse query 0751 --payment-date 2026-12-31")]
     Query {
         /// A municipality's code
@@ -129,17 +139,26 @@ jq -r '.shut[] | [.municipality, .why, .next] | @tsv'"
     /// What waits for a person, why, and the commands by which it is decided
     ///
     /// Exit status 1 if anything does.
+    #[command(after_help = "Examples:\n  sluse held\n  sluse held --json")]
     Held {
         #[command(flatten)]
         json: Json,
     },
     /// Let pass what is held
+    #[command(
+        after_help = "Example:\n  sluse approve 3f0f9a2e --seen 0123456789ab --reason \"UDK confirms the reply\"\n\n\
+`sluse held` shows the whole command, with the id and the mark."
+    )]
     Approve(Decision),
     /// Turn down what is held: a query is not sent, a reply not applied; or give up waiting for a reply
+    #[command(after_help = "Example:\n  sluse refuse 3f0f9a2e --seen 0123456789ab --reason \"UDK sends another\"\n\n\
+`sluse held` shows the whole command, with the id and the mark. What the hub has, it has: a query whose reply is given up \
+still counts.")]
     Refuse(Decision),
     /// Say whether the trigger of an exchange in doubt was made
     #[command(
-        after_help = "Ask the operator of the far side first. An exchange that is settled as not sent is refused; its query \
+        after_help = "Example:\n  sluse settle 3f0f9a2e --not-sent --seen 0123456789ab --reason \"the hub never had it\"\n\n\
+Ask the operator of the far side first. An exchange that is settled as not sent is refused; its query \
 can be sent again by `sluse retry`."
     )]
     Settle {
@@ -149,7 +168,8 @@ can be sent again by `sluse retry`."
         sent: Sent,
     },
     /// Take a query back before its trigger is made: nothing of it stays in OUT, and it does not count
-    #[command(after_help = "Once the trigger is on its way the hub may have the query, and it cannot be called back.")]
+    #[command(after_help = "Example:\n  sluse withdraw 3f0f9a2e --reason \"the wrong payment date\"\n\n\
+Once the trigger is on its way the hub may have the query, and it cannot be called back.")]
     Withdraw(Decision),
     /// Send again what came to nothing, each as a new exchange with a new name, linked to the old one
     ///
@@ -168,7 +188,9 @@ journalled with who and why.")]
     /// Copy the store, and every file that its journal names, into a new folder, also while the daemon runs
     ///
     /// Exit status 1 if a file was not as the journal says; the backup is made all the same.
-    #[command(after_help = "How it is put back: docs/backup.md. Then `sluse recover`.")]
+    #[command(
+        after_help = "Example:\n  sluse backup /srv/backup/sluse-2026-12-01\n\nHow it is put back: docs/backup.md. Then `sluse recover`."
+    )]
     Backup {
         /// A folder that is not there yet
         folder: PathBuf,
@@ -178,6 +200,10 @@ journalled with who and why.")]
     /// After a backup was put back: what the store is behind by, and what lies here and on the far side unknown to it
     ///
     /// Without --accept it only looks, and exits with status 1 if there is something to decide. The daemon must be stopped.
+    #[command(
+        after_help = "Examples:\n  sluse recover\n  sluse recover --accept --reason \"the disk broke\"\n\nThe whole \
+procedure, with the daemon's own key: docs/backup.md."
+    )]
     Recover(Recover),
     /// What is older than is kept, and what keeps the rest; with --now it goes at once, and not only tonight
     ///
@@ -224,16 +250,23 @@ the settings, and docs/retention.md."
     /// A hub to test against: Serviceplatformen's mailroom, with UDK Debitor answering
     Hub(HubArgs),
     /// See it work: hub, daemon and whole rounds in a folder of their own
+    ///
+    /// Exit status 1 if the register does not equal what UDK Debitor sent.
+    #[command(after_help = "Example:\n  sluse demo --municipalities 2 --agreements 20 --keep /srv/demo")]
     Demo(Demo),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum LegalHold {
     /// From now on nothing of it is removed
+    #[command(after_help = "Examples:\n  sluse legal-hold add 0751 --reason \"case 12/2026\"\n  \
+sluse legal-hold add --exchange sf2530 --reason \"case 13/2026\"")]
     Add(Covered),
     /// It may be removed again
+    #[command(after_help = "Example:\n  sluse legal-hold remove 0751 --reason \"the case is closed\"")]
     Remove(Covered),
     /// Every hold that is in force, since when, by whom and why
+    #[command(after_help = "Example:\n  sluse legal-hold list")]
     List {
         #[command(flatten)]
         json: Json,
@@ -274,8 +307,10 @@ text file of lines `NUMBER HASH TIME`, as the last line that is shown. `sluse re
 #[derive(Debug, Subcommand)]
 pub enum Alarm {
     /// Send a test through every receiver, and say who was reached
+    #[command(after_help = "Example:\n  sluse alarm test")]
     Test,
     /// Tell that a systemd unit has failed; called by sluse-failed@.service
+    #[command(after_help = "Example:\n  sluse alarm unit-failed sluse.service")]
     UnitFailed {
         /// Its name, such as sluse.service
         unit: String,
@@ -289,7 +324,7 @@ pub struct Json {
     pub json: bool,
 }
 
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Check {
     /// Also connect: host key, login, rights in OUT and IN, what the server offers, its clock, files that lie there
     #[arg(long)]
@@ -300,6 +335,9 @@ pub struct Check {
     /// What was found there as JSON
     #[arg(long, requires = "connect")]
     pub json: bool,
+    /// Also read this file by the layouts of the settings, as a query or a reply by its name; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with = "connect")]
+    pub sample: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +420,7 @@ pub struct Register {
     /// As it was believed then: a time in Denmark or RFC 3339; a bare date is the beginning of that day
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub known_at: Option<Moment>,
+    /// For people, for a spreadsheet, or for a program
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
     /// The same as --format json

@@ -26,11 +26,14 @@ pub mod register;
 pub mod retention;
 pub mod retry;
 pub mod run;
+pub mod sample;
 pub mod sentence;
 pub mod status;
 pub mod text;
 pub mod trial;
 
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +93,9 @@ pub fn answer(cli: Cli) -> ExitCode {
         Command::Demo(demo) => exit(trial::demo(demo)),
         Command::Check(asked) => match check::check(&cli.config, &environment) {
             Err(mistakes) => exit_with_mistakes(&mistakes),
+            Ok((text, settings)) if !asked.sample.is_empty() => {
+                exit(sample::read(&settings, &text, &asked.sample, &mut io::stdout()))
+            }
             Ok((text, _)) if !asked.connect => exit(write_out(&mut io::stdout(), &text).map(|()| Found::Fine)),
             Ok((text, settings)) => {
                 let look = Look::of(io::stdout().is_terminal(), &raw_environment);

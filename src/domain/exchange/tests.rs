@@ -1,6 +1,9 @@
 //! The state machine as one printed table, `transitions.txt` (`SLUSE_UPDATE=1` writes it anew), and the
 //! sentences that the table must not contradict.
 
+#[cfg(test)]
+mod manual;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -141,6 +141,25 @@ fn misplaced(typed: &[Block], elsewhere: &[Elsewhere]) -> Vec<String> {
     found
 }
 
+/// Settings that a page shows and that the page of all settings does not have.
+fn unknown_settings(block: &Block, settings: &str) -> Vec<String> {
+    let is_there = |section: &str, key: &str| match section {
+        "" => settings.contains(&format!("### `{key}` in ")),
+        section => settings.contains(&format!("### `{key}` in `[{section}]`")),
+    };
+    let shown: toml::Table = block.text.parse().unwrap_or_else(|why| panic!("{}:{}: {why}", block.page, block.line));
+    let mut unknown = Vec::new();
+    for (name, value) in &shown {
+        let (section, keys): (&str, Vec<&String>) = match value {
+            toml::Value::Table(table) => (name, table.keys().collect()),
+            _ => ("", vec![name]),
+        };
+        let of_it = keys.into_iter().filter(|key| !is_there(section, key));
+        unknown.extend(of_it.map(|key| format!("{}:{}: no `{key}` in [{section}]", block.page, block.line)));
+    }
+    unknown
+}
+
 fn tell(ran: u64) {
     let outcome = "each ends with the exit status that its page says";
     record(&Row { tried: ran, ..Row::once(Chapter::Processes, "blocks of the manual, run as they stand", outcome) });
@@ -160,6 +179,22 @@ fn every_command_in_the_manual_is_one_that_the_program_understands_and_every_lin
         of_docs.filter(|page| !front.contains(&format!("]({page}"))).map(|page| format!("docs/README.md: no {page}")),
     );
     assert!(dead.is_empty(), "\n{}", dead.join("\n"));
+}
+
+#[test]
+fn every_setting_that_a_page_shows_is_one_that_there_is() {
+    let pages = pages::pages();
+    let settings = &pages["docs/settings.md"];
+
+    let shown = pages.iter().flat_map(|(page, text)| blocks(page, text)).filter(|block| block.language == "toml");
+    let shown: Vec<_> = shown.collect();
+
+    let unknown: Vec<_> = shown.iter().flat_map(|block| unknown_settings(block, settings)).collect();
+    assert!(shown.len() >= 4 && unknown.is_empty(), "{unknown:?}");
+    for bad in ["[page]\nlissen = \"x\"", "[pages]\nlisten = \"x\"", "host_key = []"] {
+        let planted = &blocks("page.md", &format!("```toml\n{bad}\n```\n"))[0];
+        assert_eq!(unknown_settings(planted, settings).len(), 1, "{bad}");
+    }
 }
 
 #[test]

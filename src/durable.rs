@@ -82,12 +82,12 @@ pub trait Disk: Send + Sync + 'static {
     fn create(&self, file: &Path) -> io::Result<Box<dyn Growing>>;
     /// Renames within one file system, never over anything (AlreadyExists), and syncs both folders.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// The same, and leaves both folders to be synced by the caller ([`Disk::sync_folder`]) before anything that depends
+    /// The same, and leaves both folders to be synced by the caller ([`Disk::sync_folders`]) before anything that depends
     /// on it happens.
     fn rename_unsynced(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// The names in a folder, as they are now, are on the disk. For whoever finds that a rename was done before, and
-    /// cannot know whether it was synced.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// The names in these folders, as they are now, are on the disk; also those that came or went by a change that nobody
+    /// knows to be synced.
+    fn sync_folders(&self, folders: &[&Path]) -> io::Result<()>;
     /// Removes a file and syncs its folder. One that is not there is no error; it does not come back either.
     fn remove(&self, file: &Path) -> io::Result<()>;
     /// Removes a folder and syncs the one it is in. One that is not there is no error; one that is not empty is left.
@@ -217,8 +217,9 @@ impl Disk for RealDisk {
         Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        together::sync(&[&File::open(folder)?])
+    fn sync_folders(&self, folders: &[&Path]) -> io::Result<()> {
+        let opened = folders.iter().map(File::open).collect::<io::Result<Vec<_>>>()?;
+        together::sync(&opened.iter().collect::<Vec<_>>())
     }
 
     fn remove(&self, file: &Path) -> io::Result<()> {

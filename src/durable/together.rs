@@ -16,20 +16,21 @@ use rustix::io::Errno;
 /// The file systems that files were synced on, by device number; a process sees few of them.
 static LINES: Mutex<BTreeMap<u64, Arc<Line>>> = Mutex::new(BTreeMap::new());
 
-/// What has gone into these files and folders, all of one file system, is on the disk when this returns.
+/// What has gone into these files and folders is on the disk when this returns.
 pub(super) fn sync(files: &[&File]) -> io::Result<()> {
-    let Some(first) = files.first() else { return Ok(()) };
-    let device = first.metadata()?.dev();
-    let line = LINES.lock().unwrap_or_else(PoisonError::into_inner).entry(device).or_default().clone();
-    line.sync(|| files.iter().try_for_each(|file| file.sync_all()), || Ok(rustix::fs::syncfs(first)?))
+    let mut by_device: BTreeMap<u64, Vec<&File>> = BTreeMap::new();
+    for file in files {
+        by_device.entry(file.metadata()?.dev()).or_default().push(file);
+    }
+    by_device.into_iter().try_for_each(|(device, files)| {
+        let line = LINES.lock().unwrap_or_else(PoisonError::into_inner).entry(device).or_default().clone();
+        line.sync(|| files.iter().try_for_each(|file| file.sync_all()), || Ok(rustix::fs::syncfs(files[0])?))
+    })
 }
 
 /// Who waits for a sync of one file system.
 #[derive(Default)]
-struct Line {
-    state: Mutex<State>,
-    round_is_over: Condvar,
-}
+struct Line(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -40,9 +41,13 @@ struct State {
     next: Arc<Round>,
 }
 
-/// One sync for all who waited for it. Set: what it came to.
+/// One sync for all who wait for it.
 #[derive(Default)]
-struct Round(OnceLock<Result<(), Errno>>);
+struct Round {
+    came_to: OnceLock<Result<(), Errno>>,
+    /// It is over, or somebody has to begin it. Each round has its own, so that nobody is woken in vain.
+    news: Condvar,
+}
 
 impl Line {
     /// `alone` syncs what is the caller's own, `all` everything. One of them is called, here or, for all who wait by then,
@@ -59,13 +64,13 @@ impl Line {
         // What a round at work has begun with may not be all of ours.
         let ours = state.next.clone();
         loop {
-            if let Some(outcome) = ours.0.get() {
+            if let Some(outcome) = ours.came_to.get() {
                 return Ok((*outcome)?);
             }
             if !state.is_at_work {
                 break;
             }
-            state = self.round_is_over.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = ours.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_at_work = true;
         state.next = Arc::default();
@@ -73,14 +78,15 @@ impl Line {
         let synced = all();
         let number = |trouble: &io::Error| Errno::from_io_error(trouble).unwrap_or(Errno::IO);
         let mut state = self.state();
-        let _ = ours.0.set(synced.as_ref().map_or_else(|trouble| Err(number(trouble)), |()| Ok(())));
+        let _ = ours.came_to.set(synced.as_ref().map_or_else(|trouble| Err(number(trouble)), |()| Ok(())));
         state.is_at_work = false;
-        self.round_is_over.notify_all();
+        ours.news.notify_all();
+        state.next.news.notify_one();
         synced
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

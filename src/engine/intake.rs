@@ -98,34 +98,34 @@ impl<C: Connect> Work<C> {
     /// The claim is on the disk before anything follows from it: a file that came back into the outbox would be claimed a
     /// second time.
     fn go_on(&self, disk: &dyn Disk, spooled: Spooled) -> Result<Taken, NotTaken> {
-        let outbox = self.kind.outbox().folder(spooled.route.municipality);
-        for folder in [spooled.spool.clone(), outbox] {
-            match disk.sync_folder(&folder) {
-                Ok(()) => {}
-                // An outbox's, of a municipality that was taken out of the settings.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(NotTaken::NotCopied(Box::new(spooled), Setback::from(e).at(&folder))),
-            }
+        if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            return Err(NotTaken::Gone(Box::new(spooled)));
         }
-        super::point::reached("claimed");
-        match self.copy_into_archive(disk, &spooled) {
-            Ok(Some(read)) => Ok(Taken { spooled, read }),
-            Ok(None) => Err(NotTaken::Gone(Box::new(spooled))),
-            Err(e) => Err(NotTaken::NotCopied(Box::new(spooled), Setback::from(e).at(&self.places.archive()))),
+        let copied = self.begin(disk, &spooled).and_then(|to| {
+            super::point::reached("claimed");
+            copy_and_read(disk, &self.kind.query, &spooled, &to)
+                .map_err(|e| Setback::from(e).at(&self.places.archive()))
+        });
+        match copied {
+            Ok(read) => Ok(Taken { spooled, read }),
+            Err(setback) => Err(NotTaken::NotCopied(Box::new(spooled), setback)),
         }
     }
 
-    /// The copy, synced with all names above it, and what it says. None: its original is gone.
-    fn copy_into_archive(&self, disk: &dyn Disk, spooled: &Spooled) -> io::Result<Option<Read>> {
-        if disk.stamp(&spooled.path()).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            return Ok(None);
+    /// A folder for the copy; it and the claim are synced together. Returns where the copy is to be.
+    fn begin(&self, disk: &dyn Disk, spooled: &Spooled) -> Result<PathBuf, Setback> {
+        let (to, archived) = (self.places.query(&spooled.route, spooled.id), self.places.archived(&spooled.route));
+        let made = disk.make_folder(&archived, 0o700);
+        let made = made.and_then(|()| disk.make_folder_unsynced(to.parent().unwrap_or(&to)));
+        made.map_err(|e| Setback::from(e).at(&self.places.archive()))?;
+        let outbox = self.kind.outbox_of(spooled.route.municipality);
+        let mut folders = vec![spooled.spool.as_path(), &archived];
+        // That of a municipality which was taken out of the settings may be gone.
+        if !disk.mount(&outbox).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            folders.push(&outbox);
         }
-        let (to, folder) = (self.places.query(&spooled.route, spooled.id), self.places.archived(&spooled.route));
-        disk.make_folder(&folder, 0o700)?;
-        disk.make_folder_unsynced(to.parent().unwrap_or(&to))?;
-        let read = copy_and_read(disk, &self.kind.query, spooled, &to)?;
-        disk.sync_folder(&folder)?;
-        Ok(Some(read))
+        disk.sync_folders(&folders).map_err(|e| Setback::from(e).at(&spooled.spool))?;
+        Ok(to)
     }
 }
 

@@ -23,7 +23,7 @@ use super::places::Places;
 use super::site::{Kind, Site};
 use super::{RunTrouble, setup};
 use crate::config::EndpointSettings;
-use crate::domain::identity::EndpointName;
+use crate::domain::identity::{EndpointName, Route};
 use crate::durable::{RealDisk, read_bounded};
 use crate::outbox::watch::Watch;
 use crate::transport::host_key::HostKeyPin;
@@ -198,7 +198,7 @@ pub fn make_folders(office: &Office) -> Result<(), RunTrouble> {
     for folder in [office.places.spool(), office.places.archive(), office.places.refused()] {
         make(&folder, 0o700)?;
     }
-    for settings in office.settings.exchanges.values() {
+    for (exchange, settings) in &office.settings.exchanges {
         for folder in [&settings.outbox, &settings.inbox] {
             office.disk.mount(folder).map_err(setup("find the folder", folder.display()))?;
         }
@@ -209,6 +209,8 @@ pub fn make_folders(office: &Office) -> Result<(), RunTrouble> {
         for municipality in &settings.municipalities {
             make(&settings.outbox.join(municipality.to_string()), OUTBOX_MODE)?;
             make(&settings.inbox.join(municipality.to_string()), INBOX_MODE)?;
+            let route = Route { exchange: exchange.clone(), municipality: *municipality };
+            make(&office.places.archived(&route), 0o700)?;
         }
     }
     Ok(())

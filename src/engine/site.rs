@@ -2,7 +2,7 @@
 //! endpoint. Nothing here is state of the business.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,6 +17,7 @@ use crate::domain::exchange::fact::Accepted;
 use crate::domain::identity::{BadName, EndpointName, ExchangeName, FileId, RemoteName};
 use crate::domain::layout::{Layout, Purpose};
 use crate::domain::moment::Moment;
+use crate::domain::municipality::MunicipalityCode;
 use crate::domain::patience::Patience;
 use crate::domain::retention::HashKey;
 use crate::durable::Disk;
@@ -124,8 +125,13 @@ impl<C: Connect> Kind<C> {
         trigger.to_xml()
     }
 
+    /// The folder of one municipality in the outbox.
+    pub fn outbox_of(&self, municipality: MunicipalityCode) -> PathBuf {
+        self.settings.outbox.join(municipality.to_string())
+    }
+
     /// The folder of one municipality in the inbox.
-    pub fn inbox(&self, municipality: crate::domain::municipality::MunicipalityCode) -> std::path::PathBuf {
+    pub fn inbox(&self, municipality: MunicipalityCode) -> PathBuf {
         self.settings.inbox.join(municipality.to_string())
     }
 }

@@ -3,6 +3,7 @@
 //! deleted here, no link is followed, and one odd file does not block the others.
 
 pub mod claim;
+mod lasting;
 mod sight;
 pub mod watch;
 
@@ -20,6 +21,7 @@ use crate::domain::layout::{self, Layout};
 use crate::domain::municipality::MunicipalityCode;
 use crate::domain::person::mask_in_text;
 use crate::durable::{Disk, Found, Kind, Stamp, list, read_bounded};
+use lasting::Lasting;
 use sight::{Ready, Sight, Wholeness, is_known_still};
 
 /// No query is larger: a municipality's has three records. What is larger is refused unread.
@@ -51,6 +53,9 @@ pub struct Outbox {
     pub settle: Duration,
     pub unfit_after: Duration,
     sights: BTreeMap<PathBuf, Sight>,
+    /// Folders in which nothing is to be seen.
+    empty: BTreeMap<MunicipalityCode, Lasting<()>>,
+    strangers: Lasting<Vec<Waiting>>,
 }
 
 /// A file that is to be claimed now.
@@ -98,7 +103,8 @@ impl Outbox {
         settle: Duration,
         unfit_after: Duration,
     ) -> Outbox {
-        Outbox { exchange, root, municipalities, settle, unfit_after, sights: BTreeMap::new() }
+        let (sights, empty, strangers) = (BTreeMap::new(), BTreeMap::new(), Lasting::default());
+        Outbox { exchange, root, municipalities, settle, unfit_after, sights, empty, strangers }
     }
 
     pub fn folder(&self, municipality: MunicipalityCode) -> PathBuf {
@@ -113,6 +119,11 @@ impl Outbox {
             let folder = self.folder(municipality);
             // Before anything in it is looked at. Where it is not known, the files are waited for.
             let changed = disk.changed_micros(&folder).ok();
+            let empty = self.empty.entry(municipality).or_default();
+            if empty.still(changed, now).is_some() {
+                scan.read.push(folder);
+                continue;
+            }
             let is_still = |stamp: &Stamp| changed.is_some_and(|changed| is_known_still(stamp, changed));
             let listed = match Listed::of(disk, &folder, Some(municipality)) {
                 Ok(listed) => listed,
@@ -121,6 +132,9 @@ impl Outbox {
                     continue;
                 }
             };
+            if listed.is_empty() {
+                empty.keep((), now);
+            }
             scan.waiting.extend(listed.left_alone);
             scan.read.push(folder.clone());
             for (name, stamp) in listed.unfinished {
@@ -159,21 +173,27 @@ impl Outbox {
             }
         }
         self.sights = seen;
-        self.note_strangers(disk, &mut scan);
+        scan.waiting.extend(self.strangers(disk, now));
         scan
     }
 
     /// What lies beside the municipalities' folders belongs to no route.
-    fn note_strangers(&self, disk: &dyn Disk, scan: &mut Scan) {
+    fn strangers(&mut self, disk: &dyn Disk, now: Duration) -> Vec<Waiting> {
+        let changed = disk.changed_micros(&self.root).ok();
+        if let Some(strangers) = self.strangers.still(changed, now) {
+            return strangers.clone();
+        }
         let is_stranger = |found: &Found| {
             let name = printable(&found.name);
             !name.starts_with('.') && !name.parse().is_ok_and(|code| self.municipalities.contains(&code))
         };
         // A root that cannot be listed is no loss: the folders below it are.
-        for found in list(disk, &self.root, LEFT_ALONE_SHOWN_MAX, is_stranger).unwrap_or_default() {
-            let why = "beside the municipalities' folders: it belongs to none that is configured".to_owned();
-            scan.waiting.push(Waiting { municipality: None, name: printable(&found.name), why });
-        }
+        let found = list(disk, &self.root, LEFT_ALONE_SHOWN_MAX, is_stranger).unwrap_or_default();
+        let why = "beside the municipalities' folders: it belongs to none that is configured";
+        let told = |found: Found| Waiting { municipality: None, name: printable(&found.name), why: why.to_owned() };
+        let strangers: Vec<_> = found.into_iter().map(told).collect();
+        self.strangers.keep(strangers.clone(), now);
+        strangers
     }
 }
 
@@ -187,6 +207,10 @@ struct Listed {
 }
 
 impl Listed {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.unfinished.is_empty() && self.left_alone.is_empty()
+    }
+
     /// All are bounded each for itself, so that nothing that is left alone hides a query.
     fn of(disk: &dyn Disk, folder: &Path, municipality: Option<MunicipalityCode>) -> io::Result<Listed> {
         let mut listed = Listed::default();
@@ -394,8 +418,8 @@ mod tests {
         fn make_folder_unsynced(&self, folder: &Path) -> io::Result<()> {
             RealDisk.make_folder_unsynced(folder)
         }
-        fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-            RealDisk.sync_folder(folder)
+        fn sync_folders(&self, folders: &[&Path]) -> io::Result<()> {
+            RealDisk.sync_folders(folders)
         }
         fn remove(&self, file: &Path) -> io::Result<()> {
             RealDisk.remove(file)

@@ -7,7 +7,7 @@ use crate::durable::Stamp;
 /// File systems' clocks tick, every hundredth of a second at the coarsest: what is written in one tick with a look shows
 /// neither in the size nor in the time. So a file is looked at only when it has been still for some ticks; what is
 /// written to it then does show.
-const STILL_BEFORE_LOOK: Duration = Duration::from_millis(50);
+pub const STILL_BEFORE_LOOK: Duration = Duration::from_millis(50);
 
 /// A file that changes is not looked at again for so long: a small one has three records.
 const PAUSE_AFTER_LOOK: Duration = Duration::from_millis(200);

@@ -180,10 +180,10 @@ impl Disk for SimDisk {
         self.rename_and(from, to, false)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.call(Kind::DiskWrite, "sync the folder", folder, |platter, is_synced| {
+    fn sync_folders(&self, folders: &[&Path]) -> io::Result<()> {
+        self.call(Kind::DiskWrite, "sync the folders", folders[0], |platter, is_synced| {
             if is_synced {
-                platter.sync(&[folder]);
+                platter.sync(folders);
             }
             Ok(())
         })

@@ -294,7 +294,7 @@ impl Disk for World {
         Ok(())
     }
 
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+    fn sync_folders(&self, _: &[&Path]) -> io::Result<()> {
         Ok(())
     }
 

@@ -177,7 +177,7 @@ fn rename_once(disk: &dyn Disk, folder: &Path, name: &str) -> io::Result<Renamed
     match disk.rename(&part(folder, name), &folder.join(name)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             // Renamed before, and perhaps not synced.
-            disk.sync_folder(folder)?;
+            disk.sync_folders(&[folder])?;
             match is_there(disk, &folder.join(name))? {
                 true => Ok(Renamed::Before),
                 false => Ok(Renamed::Gone),

@@ -1,4 +1,4 @@
-//! The way out: data, then the trigger under a part name, then the one request that makes it visible.
+//! The way out: data, and the trigger under a part name; then the one request that makes it visible.
 
 use super::{CarriedOut, Setback, Work};
 use crate::config::TriggerWay as Setting;
@@ -15,6 +15,26 @@ impl<C: Connect> Work<C> {
     /// The data under its final name. Uploading it again is harmless before the intent, since the same bytes go
     /// to the same places and nothing is truncated.
     pub(super) async fn upload_data(&self) -> Result<CarriedOut, Setback> {
+        if self.exchange.attempts > 0 {
+            return Ok(self.put_data().await?.into());
+        }
+        // The first time nothing is to be looked at or put away before the trigger is staged, so the two go side by side.
+        let (data, staged) = tokio::join!(self.put_data(), self.stage_beside(true));
+        let uploaded = match (data, &staged) {
+            (Ok(uploaded), _) => uploaded,
+            (Err(setback), Ok(Fact::TriggerStaged { part })) => {
+                // Each staging has a name of its own: this one would lie there until the exchange ends.
+                let _ = self.far(async |session| self.remove(session, &in_out(part)).await).await;
+                return Err(setback);
+            }
+            (Err(setback), _) => return Err(setback),
+        };
+        let staged = staged.map_or_else(CarriedOut::from, CarriedOut::from);
+        let facts = std::iter::once(uploaded).chain(staged.facts).collect();
+        Ok(CarriedOut { facts, ..staged })
+    }
+
+    async fn put_data(&self) -> Result<Fact, Setback> {
         let query = self.query()?;
         let copy = self.site.places.query(&self.exchange.route, self.exchange.id);
         let opened = self.on_disk(move |disk| open_for_later(disk, &copy)).await;
@@ -35,22 +55,16 @@ impl<C: Connect> Work<C> {
             return Err(Setback::Other(sizes));
         }
         point::reached("data_written");
-        if self.exchange.attempts > 0 {
-            return Ok(Fact::DataUploaded.into());
-        }
-        // The first time there is nothing to be looked at or put away in between.
-        let staged = self.stage_beside(true).await.unwrap_or_else(CarriedOut::from);
-        let facts = std::iter::once(Fact::DataUploaded).chain(staged.facts).collect();
-        Ok(CarriedOut { facts, ..staged })
+        Ok(Fact::DataUploaded)
     }
 
     /// The whole trigger under a part name, each request answered before the next. Nothing is visible to the hub yet.
     pub(super) async fn stage_trigger(&self) -> Result<CarriedOut, Setback> {
-        self.stage_beside(false).await
+        Ok(self.stage_beside(false).await?.into())
     }
 
-    /// `is_measured`: the data was found whole there just now, by this piece of work.
-    async fn stage_beside(&self, is_measured: bool) -> Result<CarriedOut, Setback> {
+    /// `is_measured`: this piece of work puts the data there and measures it.
+    async fn stage_beside(&self, is_measured: bool) -> Result<Fact, Setback> {
         let query = self.query()?;
         let trigger = self.kind.trigger(self.exchange.id, query);
         let part = part_name(self.exchange.id, self.site.surroundings.nonce());
@@ -89,7 +103,7 @@ impl<C: Connect> Work<C> {
             })
             .await?;
         point::reached("trigger_written");
-        Ok(fact.into())
+        Ok(fact)
     }
 
     /// The instant of no return: one request, once. What it comes to is a fact whatever happens.

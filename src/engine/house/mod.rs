@@ -306,6 +306,10 @@ impl<C: Connect> House<C> {
             self.record_pending().await?;
             self.begin_what_can_be().await?;
             self.answer_outcomes();
+            // Not by the timer, which ticks in milliseconds.
+            if self.scan_due() <= Instant::now() {
+                self.start_scan();
+            }
             let wake = self.next_wake();
             // In this order, so that the same world gives the same run; what comes first is rare.
             tokio::select! {
@@ -318,9 +322,6 @@ impl<C: Connect> House<C> {
                 () = tokio::time::sleep_until(wake) => {
                     if self.lookout.is_due() {
                         self.look_out();
-                    }
-                    if self.scan_due() <= Instant::now() {
-                        self.start_scan();
                     }
                 }
                 () = self.hint.notified() => self.next_scan = self.next_scan.min(Instant::now()),

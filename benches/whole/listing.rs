@@ -2,13 +2,18 @@
 //! memory for it.
 
 use std::fs;
+use std::future::ready;
+use std::path::Path;
+use std::process::Stdio;
 
+use futures_util::{StreamExt, stream};
+use russh_sftp::client::RawSftpSession;
 use sluse::transport::sftp::SftpEndpoint;
 use sluse::transport::{Connect, FarSide, Folder};
 
 use crate::clients::Login;
 use crate::floor::runtime;
-use crate::measure::{Line, Section, Series, Side, Target, Unit, by_turns, number, timed};
+use crate::measure::{Floor, Line, Section, Series, Side, Target, Unit, by_turns, number, timed};
 use crate::rig::{FarPlan, Sshd, payment_date};
 use crate::stage::{Plan, ground, in_memory, on_disk, started};
 
@@ -18,9 +23,16 @@ const PROSE: &str = "IN holds 100,000 files of other integrations. Time: a login
 against `sftp` with `ls -1` of the same folder. Memory: the peak of a daemon that carries one whole exchange, drop to done, with these files in \
 IN, less the peak of one that does it with an empty IN.";
 
-const WHY: &str = "Each name costs the server a `stat` and a line of text, which is most of the time of both sides; `sftp` waits for each page of a \
-hundred names, Sluse has 32 pages asked for. What remains is decoding: by `perf` two thirds of Sluse's own time are russh-sftp's copies of every \
-name and of its `ls -l` line, which the protocol sends and nobody reads. It would take an SFTP decoder of our own.";
+/// OpenSSH's server as a program of its own, as Debian places it.
+const SERVER: &str = "/usr/lib/openssh/sftp-server";
+
+/// Requests that the server has ahead of its work, as Sluse asks.
+const AHEAD: usize = 32;
+
+const WHY: &str = "The server is at work all the time: for each name it calls `lstat` and writes a line of `ls -l`, one after the other in one \
+process, and the floor is that process alone. `sftp` waits for each page of a hundred names; Sluse has 32 pages asked for, reads along on the other core, \
+and is done when the server is. Nothing on our side of the wire makes this faster: the protocol has no listing without the attributes, and the expected \
+files alone, by name, would not show what nobody expects.";
 
 pub fn row(plan: &Plan) -> Section {
     let (memory, scratch) = (in_memory(), on_disk());
@@ -41,6 +53,7 @@ pub fn row(plan: &Plan) -> Section {
         plan.runs,
         [Side::seconds("Sluse", list), Side::seconds("sftp, ls -1", || login.sftp("ls -1 IN\n", scratch.path()))],
     );
+    let alone = (0..plan.runs.min(3)).map(|_| server_alone(&sshd.r#in())).fold(f64::INFINITY, f64::min);
     let mut growth = Series::new("Sluse", Unit::Mebibytes);
     let mut notes = Vec::new();
     for _ in 0..plan.runs {
@@ -60,7 +73,10 @@ pub fn row(plan: &Plan) -> Section {
             ours,
             theirs: Some(theirs),
             target: Target::RatioAtMost(0.3),
-            floor: None,
+            floor: Some(Floor {
+                value: alone,
+                what: "`sftp-server` alone over a pipe, no connection, no cipher".to_owned(),
+            }),
         },
         Line {
             work: "growth of the daemon's memory by them".to_owned(),
@@ -77,6 +93,24 @@ fn fill(sshd: &Sshd) {
     for number in 0..ENTRIES {
         fs::File::create(sshd.r#in().join(format!("SF1491_UDTRAEK_{number:06}.xml"))).expect("there is memory");
     }
+}
+
+/// Seconds that the server itself takes, with the same requests asked for ahead.
+fn server_alone(folder: &Path) -> f64 {
+    let work = async {
+        let mut command = tokio::process::Command::new(SERVER);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut server = command.spawn().expect("openssh-server is installed");
+        let (asks, says) = (server.stdin.take().expect("it is piped"), server.stdout.take().expect("it is piped"));
+        let session = RawSftpSession::new(tokio::io::join(says, asks));
+        session.init().await.expect("it speaks SFTP");
+        let open = session.opendir(folder.display().to_string()).await.expect("the folder is there").handle;
+        let pages = stream::repeat_with(|| session.readdir(open.clone())).buffered(AHEAD);
+        let listed = pages.take_while(|page| ready(page.is_ok())).filter_map(async |page| page.ok());
+        let names = listed.fold(0, async |names, page| names + page.files.len()).await;
+        assert_eq!(names, ENTRIES + [".", ".."].len());
+    };
+    timed(|| runtime().block_on(work)).0
 }
 
 /// Carries one query to its end. Returns the daemon's peak in MiB, and the seconds from the drop.

@@ -23,8 +23,8 @@ const WITHIN: Duration = Duration::from_secs(300);
 /// `sftp -b` does one file after the other: at a distance it is measured with this part of the files, and multiplied.
 const PART_AT_A_DISTANCE: usize = 20;
 
-/// Requests that wait for each other on the way of one file: OPEN of both; WRITE and CLOSE; both sizes; the rename.
-const ROUND_TRIPS: f64 = 4.0;
+/// Requests that wait for each other on the way of one file: OPEN of both; WRITE, size and CLOSE of both; the rename.
+const ROUND_TRIPS: f64 = 3.0;
 
 /// Syncs that wait for each other: the claims' folders; the copies; the facts that are accepted; the intents; the facts
 /// that the triggers are made. Each can be one for all files.
@@ -33,12 +33,12 @@ const SYNCS: f64 = 5.0;
 const PROSE: &str = "The daemon runs and has its connection; it claims each file, copies it into the archive, reads it by its \
 layout, writes facts with syncs, uploads, looks the sizes up, and renames the trigger behind a recorded intent. lftp \
 (`mirror -R`, without permissions, which is faster; the best of 8, 16 and 32 in parallel) and `sftp -b` only copy the same 4,000 files, with \
-their own login each time. The server's folder is in memory for all. The floor: four requests that wait for each other, five \
+their own login each time. The server's folder is in memory for all. The floor: three requests that wait for each other, five \
 syncs for all files together, and the bytes through the cipher.";
 
 const WHY: &str = "On loopback it is the processor: see how much of it is busy above. Each file is claimed, copied into a fresh file, synced and \
-read, and has five facts in the journal; the others read a file and send it. By `perf` half of the daemon's time is the kernel's, for new files and \
-folders, syncs, and threads that wake each other, a fifth is the way through russh, a tenth the journal. What would have to give: a folder of its own \
+read, and has five facts in the journal; the others read a file and send it. By `perf` half of the daemon's time is the kernel's: \
+opening, making and renaming files and folders (17 %), threads that wake each other (9 %), syncs (8 %); the journal is a tenth, and the rest is spread thin. What would have to give: a folder of its own \
 in the archive for each query; the copy, where nobody else can write the original. At 20 ms the same work is most of what remains: 120 files at a time \
 are open at the server, which is as many handles as russh-sftp can name.";
 

@@ -215,6 +215,8 @@ fn a_bad_command_a_wrong_exit_status_and_a_stale_entry_are_found() {
         "```sh\nsluse status --no-such-option\n```\n",
         "```sh\nuntil sluse explian 0751 | grep done; do :; done\n```\n",
         "1. A list:\n\n   ```sh\n   sluse approve 3f0f9a2e   # without a reason\n   ```\n",
+        "```sh\nsudo -u sluse sluse backupp /srv\n```\n",
+        "```sh\nsystemd-run --pipe -p User=sluse sluse check --conect\n```\n",
         "```console\n$ sluse helt\n```\n",
         "```console\nNext:\n    sluse approve 3f0f9a2e --because you\n```\n",
         "Call `sluse\nresolve ID`.",

@@ -15,7 +15,7 @@ This page is made from the program's own command line; `sluse COMMAND --help` sa
 exchange's id, as `sluse status` and `sluse held` show it. Dates are Danish, such as `2026-12-31`.
 
 Commands ask the daemon while it runs, and may be called by whoever is in the group `sluse`. Where it does not run they take the store's lock
-and answer themselves; that only the user can who owns the store: `sudo -u sluse sluse …` (root is told so, and makes no file that the daemon
+and answer themselves; that only the user can who owns the store: `sudo -u sluse sluse …`, or `runuser -u sluse -- sluse …` where there is no sudo (root is told so, and makes no file that the daemon
 could not write). So it is with `audit`, `backup` and `rebuild`, which read the store beside a running daemon, and with `recover`. Whatever changes something is journalled with who, when and why.
 `--config FILE`, or `SLUSE_CONFIG` in the environment, names another settings file than `/etc/sluse/sluse.toml`.
 

@@ -131,8 +131,14 @@ fn calls(block: &Block) -> Vec<Vec<String>> {
         _ => return Vec::new(),
     };
     let called = |words: Vec<String>| {
-        let mut words = words.into_iter().skip_while(|word| BEFORE.contains(&word.as_str()));
-        (words.next().as_deref() == Some("sluse")).then(|| words.collect())
+        let words: Vec<_> = words.into_iter().skip_while(|word| BEFORE.contains(&word.as_str())).collect();
+        let called_by = match words.first()?.as_str() {
+            "sudo" if words.get(2).is_some_and(|user| user == "sluse") => 3,
+            "systemd-run" => words.iter().position(|word| word == "sluse")?,
+            _ => 0,
+        };
+        let (program, arguments) = words.get(called_by..)?.split_first()?;
+        (program == "sluse").then(|| arguments.to_vec())
     };
     commands(&text).into_iter().filter_map(called).collect()
 }

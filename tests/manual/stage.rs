@@ -129,6 +129,8 @@ impl Stage {
         let mut text = text.to_owned();
         for (from, to) in [
             (AS_THE_DAEMON, "sluse".to_owned()),
+            // Here the owner of the state folder is whoever tests.
+            ("sudo -u sluse sluse", "sluse".to_owned()),
             ("/etc/sluse/sluse.toml", path("sluse.toml")),
             ("/etc/sluse", path("etc")),
             ("/var/lib/sluse", path("state")),

@@ -405,6 +405,40 @@ fn the_official_layouts_are_put_in_place_by_the_pages_steps_and_tried_on_a_sampl
 }
 
 #[test]
+fn the_package_has_every_page_of_the_manual_and_its_front_page_for_the_readme() {
+    // Given what is put where; a pattern stands for every file of a folder that ends like it
+    let cargo: toml::Table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
+    let assets = cargo["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let pages = pages::pages();
+    let mut placed = Vec::new();
+    for asset in assets {
+        let [from, to] = [0, 1].map(|at| asset[at].as_str().unwrap());
+        let name = |path: &str| Path::new(path).file_name().unwrap().to_str().unwrap().to_owned();
+        let of_it: Vec<_> = match from.split_once('*') {
+            Some((folder, end)) => {
+                pages.keys().filter(|page| page.starts_with(folder) && page.ends_with(end)).collect()
+            }
+            None => Vec::new(),
+        };
+        match of_it.is_empty() {
+            true if to.ends_with('/') => placed.push(format!("{to}{}", name(from))),
+            true => placed.push(to.to_owned()),
+            false => placed.extend(of_it.iter().map(|page| format!("{to}{}", name(page)))),
+        }
+    }
+
+    // Then no two files are put into one place, and each page has one
+    let mut places = placed.clone();
+    places.sort();
+    places.dedup();
+    assert_eq!(places.len(), placed.len(), "two files for one place: {placed:?}");
+    for page in pages.keys().filter_map(|page| page.strip_prefix("docs/")) {
+        assert!(placed.contains(&format!("usr/share/doc/sluse/{page}")), "{page} is not in the package");
+    }
+}
+
+#[test]
 fn the_line_that_clears_the_inbox_takes_what_is_older_than_it_says_and_leaves_the_folders() {
     // Given the page's line, and an inbox with an old reply and a new one
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();

@@ -4,10 +4,14 @@
 mod danish;
 
 use std::fmt;
+use std::slice;
 
 use askama::filters::{Escaper, Html, HtmlSafe};
 
 use super::Language;
+
+/// What stands around a command in a sentence.
+const MARK: char = '`';
 
 /// A text for the page, some of which may be in English on a Danish page. Shown, it is escaped HTML.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,11 +81,22 @@ impl Said {
 
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let marks = |pieces: &[Piece]| pieces.iter().map(|piece| piece.text.matches(MARK).count()).sum::<usize>();
+        // A pair may begin in one piece and end in another, but not across the edge of a foreign one.
+        let are_pairs = self.0.split(|piece| piece.is_foreign).all(|pieces| marks(pieces).is_multiple_of(2))
+            && self.0.iter().all(|piece| !piece.is_foreign || marks(slice::from_ref(piece)).is_multiple_of(2));
+        let mut is_command = false;
         for piece in &self.0 {
             if piece.is_foreign {
                 f.write_str("<span lang=\"en\">")?;
             }
-            Html.write_escaped_str(&mut *f, &piece.text)?;
+            let mut parts = piece.text.split(|letter| are_pairs && letter == MARK);
+            Html.write_escaped_str(&mut *f, parts.next().unwrap_or_default())?;
+            for part in parts {
+                is_command = !is_command;
+                f.write_str(if is_command { "<code>" } else { "</code>" })?;
+                Html.write_escaped_str(&mut *f, part)?;
+            }
             if piece.is_foreign {
                 f.write_str("</span>")?;
             }

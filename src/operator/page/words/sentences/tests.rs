@@ -126,3 +126,19 @@ fn names_stay_as_they_are_and_are_escaped_and_a_sentence_gets_its_capital_and_it
     );
     assert_eq!(danish_of("1,234 bytes").text(), "1.234 byte");
 }
+
+#[test]
+fn a_command_in_a_sentence_is_shown_as_one_and_nothing_else_is() {
+    let in_danish = danish_of("a receipt, a reply or a person (`sluse settle`) says whether the trigger was made");
+    assert!(in_danish.to_string().contains("(<code>sluse settle</code>)"), "{in_danish}");
+
+    // In English inside Danish, and put together from pieces
+    let foreign = danish_of("nobody has translated `a < b` yet");
+    assert_eq!(foreign.to_string(), "<span lang=\"en\">nobody has translated <code>a &#60; b</code> yet</span>");
+    let pieces = Said::plain("see `sluse explain ").then(Said::plain("0751")).then(Said::plain("`"));
+    assert_eq!(pieces.to_string(), "see <code>sluse explain 0751</code>");
+    // A mark alone, and one that would reach over a foreign piece, stay what they are
+    assert_eq!(Said::plain("file a`b").to_string(), "file a`b");
+    let over = Said::plain("a `").then(foreign).then(Said::plain("`"));
+    assert!(!over.to_string().contains("<code>"), "{over}");
+}

@@ -121,6 +121,19 @@ fn what_the_manual_sets_by_systemd_run_is_known_to_systemd() {
     assert!(said.contains("LoadCredentials"), "{said}");
 }
 
+/// A unit that another one names, and that is not in the package, would fail when it is needed.
+#[test]
+fn every_file_for_systemd_is_in_the_package() {
+    let manifest: toml::Table = shipped("Cargo.toml").parse().unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let packed: Vec<&str> = assets.iter().filter_map(|asset| asset[0].as_str()).collect();
+
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")).unwrap() {
+        let path = format!("systemd/{}", entry.unwrap().file_name().to_str().unwrap());
+        assert!(packed.contains(&path.as_str()), "{path} is not in {packed:?}");
+    }
+}
+
 #[test]
 fn the_unit_that_tells_of_a_failed_daemon_calls_a_command_that_there_is() {
     let unit = shipped("systemd/sluse-failed@.service");

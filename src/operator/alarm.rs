@@ -103,8 +103,8 @@ fn notice(what: &cli::Alarm, at: Moment) -> Notice {
             Concern {
                 what: format!("the unit {unit} has failed and is not started again: nothing happens by itself"),
                 advice: format!(
-                    "see why with `journalctl -u {unit} -n 50`, mend it, and `systemctl start {unit}`; everything can be \
-                     resumed"
+                    "see why with `journalctl -u {unit} -n 50`, mend it, and `systemctl reset-failed {unit}; systemctl start \
+                     {unit}`; everything can be resumed"
                 ),
                 ..Concern::new(ConcernKind::Unit, unit, Severity::Alarm, at)
             },

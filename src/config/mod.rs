@@ -248,18 +248,34 @@ impl AlarmSettings {
     /// The section `[alarm]` alone, whatever is wrong with the others: a daemon that cannot start for a mistake in its
     /// settings is to be told of all the same. `environment` is asked for `CREDENTIALS_DIRECTORY`.
     pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<AlarmSettings, Mistakes> {
-        let file = path.display().to_string();
-        let bytes = bytes_of(path).map_err(|message| wrong_as_a_whole(&file, message))?;
-        let text = String::from_utf8_lossy(&bytes);
-        // The table that the section stands in, without what may be no TOML before and behind it.
-        let begin = text.lines().position(|line| line.trim() == "[alarm]");
-        let lines = text.lines().enumerate().skip(begin.unwrap_or(usize::MAX));
-        let of_section = lines.take_while(|(at, line)| Some(*at) == begin || !line.trim_start().starts_with('['));
-        let section: String = of_section.flat_map(|(_, line)| [line, "\n"]).collect();
-        let section = "\n".repeat(begin.unwrap_or_default()) + &section;
-        let looked = Looked { environment, depth: Depth::Values };
-        read_document(&file, &section, looked, |mut document| document.alarm()).map(|(alarm, ..)| alarm)
+        read_section(path, "[alarm]", environment, |mut document| document.alarm())
     }
+}
+
+impl Folders {
+    /// The section `[folders]` alone, for whoever tells of a daemon that cannot start for a mistake in its settings.
+    pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Folders, Mistakes> {
+        read_section(path, "[folders]", environment, |mut document| document.folders())
+    }
+}
+
+/// One section of a file, whatever is wrong with the others.
+fn read_section<T>(
+    path: &Path,
+    heading: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    read: impl FnOnce(sections::Document<'_, '_, '_>) -> Option<T>,
+) -> Result<T, Mistakes> {
+    let file = path.display().to_string();
+    let bytes = bytes_of(path).map_err(|message| wrong_as_a_whole(&file, message))?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The table that the section stands in, without what may be no TOML before and behind it.
+    let begin = text.lines().position(|line| line.trim() == heading);
+    let lines = text.lines().enumerate().skip(begin.unwrap_or(usize::MAX));
+    let of_section = lines.take_while(|(at, line)| Some(*at) == begin || !line.trim_start().starts_with('['));
+    let section: String = of_section.flat_map(|(_, line)| [line, "\n"]).collect();
+    let section = "\n".repeat(begin.unwrap_or_default()) + &section;
+    read_document(&file, &section, Looked { environment, depth: Depth::Values }, read).map(|(found, ..)| found)
 }
 
 /// What `read` makes of a text. Errors: everything that is wrong with it.

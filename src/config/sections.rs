@@ -106,7 +106,7 @@ impl<'a, 'i, 't> Document<'a, 'i, 't> {
         Some(StoreSettings { path: path?.into_inner(), anchor: anchor?.map(Spanned::into_inner) })
     }
 
-    fn folders(&mut self) -> Option<Folders> {
+    pub fn folders(&mut self) -> Option<Folders> {
         let looked = self.looked;
         let mut section = self.single(&keys::FOLDERS)?;
         let state = section.take(&keys::STATE);

@@ -451,11 +451,14 @@ fn who_is_told_is_known_also_where_the_rest_of_the_settings_is_no_toml() {
     let alarm = "[alarm]\ncommand = [\n    \"/usr/bin/mail\",\n    \"root\",\n]\nrepeat = \"4h\"\n";
 
     let broken = read(&format!("[store]\nurl = sqlite\n[store]\n{alarm}[folders\nx\n")).unwrap();
+    fs::write(&path, "[store\n[folders]\nstate = \"/var/lib/sluse\"\n[alarm\n").unwrap();
+    let folders = Folders::read(&path, &nothing).unwrap();
     let none = read("[store\n").unwrap();
     let wrong = read("[alarm]\ncommand = [\"mail\"]\n").unwrap_err();
 
     assert_eq!((broken.command.len(), broken.repeat), (2, Some(Duration::from_secs(4 * 3600))));
     assert_eq!(none, AlarmSettings::default());
+    assert_eq!(folders.state, Path::new("/var/lib/sluse"));
     assert!(wrong.to_string().contains("`command` is \"mail\""), "{wrong}");
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cli;
-use crate::config::{AlarmSettings, Depth, Settings};
+use crate::config::{AlarmSettings, Folders};
 use crate::domain::moment::Moment;
 use crate::durable::Disk;
 use crate::durable::RealDisk;
@@ -78,8 +78,9 @@ async fn send(receiver: &Receiver, notice: &Notice, tries: u32) -> Result<(), St
 
 /// So that the next daemon says that it is over. What cannot be kept leaves the receiver without that word.
 fn keep(config: &Path, environment: &dyn Fn(&str) -> Option<String>, receiver: &Receiver, notice: &Notice) {
-    let Ok(settings) = Settings::read(config, environment, Depth::Values) else { return };
-    let places = Places::new(&settings.folders.state);
+    // As with [alarm]: the mistake that has ended the daemon is somewhere else.
+    let Ok(folders) = Folders::read(config, environment) else { return };
+    let places = Places::new(&folders.state);
     // A daemon that runs keeps the file itself.
     let Ok(_lock) = StoreLock::take(&places.lock()) else { return };
     let path = places.told(receiver.name());

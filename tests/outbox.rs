@@ -173,6 +173,7 @@ fn a_claimed_file_that_cannot_be_copied_is_named_and_goes_on_when_it_can() {
     let mut daemon = ground.start();
     daemon.until_said("running");
     let in_the_way = ground.path("state/archive/sf2530-0");
+    fs::remove_dir_all(&in_the_way).unwrap();
     fs::write(&in_the_way, "").unwrap();
     let (name, bytes) = ground.compose(municipality, payment_date(1));
 

@@ -4,105 +4,14 @@
 
 mod rig;
 
-use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
-use rig::{Chapter, FarPlan, Ground, payment_date, record, until};
+use rig::{Chapter, FarPlan, Ground, Reaction, Receiver, of_kind, payment_date, record, until};
 use serde_json::Value;
 use sluse::engine::decide::Verdict;
 use sluse::engine::snapshot::Severity;
-
-/// What the receiver does with a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Answer {
-    Taken,
-    Error,
-    /// Nothing, until it is let go.
-    Hang,
-}
-
-/// An HTTP server on a free port of the loopback, for as long as the test lasts.
-#[derive(Clone)]
-struct Receiver(Arc<Inside>);
-
-struct Inside {
-    address: String,
-    plan: Mutex<VecDeque<Answer>>,
-    /// Each request's first line and body, and what was answered.
-    got: Mutex<Vec<(String, String, Answer)>>,
-    hanging: Mutex<Vec<TcpStream>>,
-}
-
-impl Receiver {
-    /// The first requests are answered like this, further ones are taken.
-    fn start(plan: &[Answer]) -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}/hunter2", listener.local_addr().unwrap());
-        let plan = Mutex::new(plan.iter().copied().collect());
-        let inside = Inside { address, plan, got: Mutex::default(), hanging: Mutex::default() };
-        let receiver = Receiver(Arc::new(inside));
-        let serving = receiver.clone();
-        // Ends with the test's process.
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let _ = serving.serve(stream);
-            }
-        });
-        receiver
-    }
-
-    fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
-        let mut lines = BufReader::new(stream.try_clone()?);
-        let (mut first, mut length) = (String::new(), 0);
-        lines.read_line(&mut first)?;
-        loop {
-            let mut line = String::new();
-            lines.read_line(&mut line)?;
-            let line = line.trim().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.parse().unwrap();
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        lines.read_exact(&mut body)?;
-        rig::leaks::said("notice", &body);
-        let answer = self.0.plan.lock().unwrap().pop_front().unwrap_or(Answer::Taken);
-        let body = String::from_utf8(body).unwrap();
-        self.0.got.lock().unwrap().push((first.trim().to_owned(), body, answer));
-        match answer {
-            Answer::Taken => (&stream).write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
-            Answer::Error => (&stream).write_all(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-            Answer::Hang => {
-                self.0.hanging.lock().unwrap().push(stream);
-                Ok(())
-            }
-        }
-    }
-
-    fn let_go(&self) {
-        self.0.hanging.lock().unwrap().clear();
-    }
-
-    fn requests(&self) -> usize {
-        self.0.got.lock().unwrap().len()
-    }
-
-    /// What it has taken.
-    fn notices(&self) -> Vec<Value> {
-        let got = self.0.got.lock().unwrap();
-        let taken = got.iter().filter(|(_, _, answer)| *answer == Answer::Taken);
-        taken.map(|(_, body, _)| serde_json::from_str(body).unwrap()).collect()
-    }
-}
 
 /// A program that appends what it gets to a file, and fails for as long as another one is there.
 struct Program {
@@ -139,24 +48,18 @@ fn events(notices: &[Value]) -> Vec<String> {
     notices.iter().map(|notice| format!("{}: {}", notice["event"].as_str().unwrap(), kinds(notice))).collect()
 }
 
-/// The notices that tell of something held, perhaps beside other things.
-fn of_held(notices: &[Value]) -> Vec<&Value> {
-    let is_held = |concern: &Value| concern["kind"] == "held";
-    notices.iter().filter(|notice| notice["concerns"].as_array().unwrap().iter().any(is_held)).collect()
-}
-
 #[test]
 fn a_receiver_that_fails_and_hangs_holds_up_nothing_and_gets_each_alarm_and_its_end_once() {
     // Given a program that fails and a server that hangs and then fails
     let mut ground = Ground::lay(&["0751", "0101"], FarPlan::default());
     let (aarhus, copenhagen) = (ground.municipality(), ground.sides[0].municipalities[1]);
     let program = Program::write(&ground);
-    let receiver = Receiver::start(&[Answer::Hang, Answer::Error]);
+    let receiver = Receiver::start(&[Reaction::Hang, Reaction::Error]);
     fs::write(&program.broken, "").unwrap();
     ground.add_settings(&format!(
         "[alarm]\ncommand = [\"{}\"]\nwebhook = \"{}\"\nover_after = \"2s\"\n",
         program.path.display(),
-        receiver.0.address
+        receiver.address()
     ));
     let mut daemon = ground.start();
 
@@ -180,8 +83,8 @@ fn a_receiver_that_fails_and_hangs_holds_up_nothing_and_gets_each_alarm_and_its_
     assert_eq!((program.notices().len(), receiver.notices().len()), (0, 0));
     fs::remove_file(&program.broken).unwrap();
     receiver.let_go();
-    until("the alarm by command", || (!of_held(&program.notices()).is_empty()).then_some(()));
-    until("the alarm by webhook", || (!of_held(&receiver.notices()).is_empty()).then_some(()));
+    until("the alarm by command", || (!of_kind(&program.notices(), "held").is_empty()).then_some(()));
+    until("the alarm by webhook", || (!of_kind(&receiver.notices(), "held").is_empty()).then_some(()));
 
     // And a daemon that is killed tells nothing again, but what is over
     for name in ["command", "webhook"] {
@@ -194,12 +97,12 @@ fn a_receiver_that_fails_and_hangs_holds_up_nothing_and_gets_each_alarm_and_its_
     ground.decide(&ground.held_one(), Verdict::Refuse);
     until("its end by both", || {
         ground.status();
-        let is_over = |notices: &[Value]| of_held(notices).iter().any(|notice| notice["event"] == "clear");
+        let is_over = |notices: &[Value]| of_kind(notices, "held").iter().any(|notice| notice["event"] == "clear");
         (is_over(&program.notices()) && is_over(&receiver.notices())).then_some(())
     });
 
     for told in [program.notices(), receiver.notices()] {
-        let of_held: Vec<_> = of_held(&told).into_iter().cloned().collect();
+        let of_held: Vec<_> = of_kind(&told, "held").into_iter().cloned().collect();
         let names: Vec<_> = of_held.iter().map(|notice| notice["event"].as_str().unwrap()).collect();
         assert_eq!(names, ["alarm", "clear"], "{:?}", events(&told));
         let text = of_held[0]["text"].as_str().unwrap();
@@ -213,7 +116,7 @@ fn the_heartbeat_beats_while_the_daemon_runs_and_no_longer() {
     let mut ground = Ground::lay(&["0751"], FarPlan::default());
     let heart = Receiver::start(&[]);
     let file = ground.path("address");
-    fs::write(&file, format!("{}\n", heart.0.address)).unwrap();
+    fs::write(&file, format!("{}\n", heart.address())).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     ground.add_settings(&format!("[alarm]\nheartbeat = \"{}\"\nheartbeat_every = \"1s\"\n", file.display()));
 
@@ -221,8 +124,7 @@ fn the_heartbeat_beats_while_the_daemon_runs_and_no_longer() {
     until("three beats", || (heart.requests() >= 3).then_some(()));
     daemon.terminate();
 
-    let first = heart.0.got.lock().unwrap()[0].0.clone();
-    assert_eq!(first, "GET /hunter2 HTTP/1.1");
+    assert_eq!(heart.first_line(0), "GET /hunter2 HTTP/1.1");
     assert!(!daemon.log().contains("hunter2"), "the address may be a secret");
 }
 
@@ -231,7 +133,7 @@ fn that_the_unit_has_failed_is_told_though_the_settings_are_mistaken_and_the_nex
     // Given settings with a receiver, and a mistake elsewhere
     let mut ground = Ground::lay(&["0751"], FarPlan::default());
     let receiver = Receiver::start(&[]);
-    ground.add_settings(&format!("[alarm]\nwebhook = \"{}\"\nover_after = \"1s\"\n", receiver.0.address));
+    ground.add_settings(&format!("[alarm]\nwebhook = \"{}\"\nover_after = \"1s\"\n", receiver.address()));
     ground.write_settings();
     let good = fs::read_to_string(ground.path("sluse.toml")).unwrap();
     fs::write(ground.path("sluse.toml"), format!("{good}\n[endpoint.next\nx\n")).unwrap();

@@ -384,3 +384,28 @@ fn nothing_of_what_is_left_is_altered_unseen() {
     let outcome = "found by `sluse audit verify`";
     record(&Row { tried, ..Row::once(Chapter::Audit, "what retention has left behind altered", outcome) });
 }
+
+#[test]
+fn what_is_kept_for_a_shorter_time_since_a_reload_goes_at_the_next_run() {
+    // Given a story of long ago, of a house that keeps everything
+    let mut ground = Ground::lay(&["0751"], FarPlan { agreements: 3, ..FarPlan::default() });
+    let municipality = ground.municipality();
+    let mut daemon = running(&ground);
+    ground.ask_for(municipality, payment_date(1));
+    ground.until_state(municipality, 1, "done");
+    daemon.terminate();
+    age(&ground.path(STORE), 100);
+    let daemon = running(&ground);
+    assert!(fine(&ground, &["retention", "--now"]).contains("Nothing is older than is kept"));
+
+    // When it is to keep them for a month
+    ground.replace_settings("[retention]\narchive = \"30d\"\njournal = \"1y\"\nregister = \"1y\"\n");
+    ground.write_settings();
+    daemon.reload();
+    until("the new settings to be in force", || daemon.log().contains("read again and in force").then_some(()));
+    assert!(daemon.log().contains("key=retention.archive now=\"\\\"30d\\\"\""), "{}", daemon.log());
+
+    // Then its files go at the next run
+    assert!(fine(&ground, &["retention", "--now"]).contains("Removed: "));
+    assert_eq!(archived(&ground, municipality), BTreeSet::new());
+}

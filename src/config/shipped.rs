@@ -14,7 +14,8 @@ const COMMENT_WIDTH: usize = 100;
 pub fn file() -> String {
     let mut text = String::from(
         "# The settings of sluse. Times are written 90s, 10m or 12h. An unknown key is a mistake; all mistakes\n\
-         # are told at once by `sluse check`. A key that is commented out has the value it shows, or is not used.\n",
+         # are told at once by `sluse check`. A key that is commented out has the value it shows, or is not used.\n\
+         # All but [store] and [folders] can change while the daemon runs: `systemctl reload sluse`.\n",
     );
     for section in SECTIONS {
         text += "\n";
@@ -39,6 +40,9 @@ pub fn reference() -> String {
         "# Settings\n\n\
          One TOML file, `/etc/sluse/sluse.toml`. `sluse check` reads it and tells all mistakes at once, each with \
          line, column and what was expected. An unknown key is a mistake. Times are written `90s`, `10m` or `12h`.\n\n\
+         All but `[store]` and `[folders]` can change while the daemon runs, by `systemctl reload sluse`: all of it or, where \
+         something is mistaken or cannot be, nothing, and the log shows what changed, key by key. A new private key or pass \
+         phrase in the same file is used after `systemctl restart sluse`.\n\n\
          This page is made from the program's own table of settings.\n",
     );
     for section in SECTIONS {

@@ -7,8 +7,13 @@ use std::fmt::Write;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::table::SECTIONS;
+
 /// A value is shown up to so many characters; a longer one, such as all municipalities, ends in an ellipsis.
 const SHOWN_MAX: usize = 200;
+
+/// What stands for a value that may be a secret, such as an address with a token in it.
+const NOT_SHOWN: &str = "(not shown)";
 
 /// Every key by its path, such as `endpoint.hub.poll`, and its value as TOML.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,11 +47,24 @@ impl Written {
     pub fn changes(&self, other: &Written) -> Vec<Change> {
         let keys: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         let differing = keys.into_iter().filter(|key| self.0.get(*key) != other.0.get(*key));
-        let shown = |value: Option<&String>| value.map(|value| shortened(value));
+        let shown = |key: &str, value: Option<&String>| {
+            value.map(|value| if is_secret(key) { NOT_SHOWN.to_owned() } else { shortened(value) })
+        };
         differing
-            .map(|key| Change { key: key.clone(), before: shown(self.0.get(key)), now: shown(other.0.get(key)) })
+            .map(|key| Change {
+                key: key.clone(),
+                before: shown(key, self.0.get(key)),
+                now: shown(key, other.0.get(key)),
+            })
             .collect()
     }
+}
+
+/// By the table of settings; a key that it does not know is in no settings that are used.
+fn is_secret(path: &str) -> bool {
+    let (section, name) = (path.split('.').next(), path.rsplit('.').next());
+    let keys = SECTIONS.iter().filter(|about| Some(about.name) == section).flat_map(|about| about.keys);
+    keys.into_iter().any(|key| Some(key.name) == name && key.secret)
 }
 
 fn collect(above: &str, table: &DeTable<'_>, written: &mut BTreeMap<String, String>) {
@@ -118,6 +136,15 @@ mod tests {
 
     fn in_short(changes: &[Change]) -> Vec<(&str, Option<&str>, Option<&str>)> {
         changes.iter().map(|change| (change.key.as_str(), change.before.as_deref(), change.now.as_deref())).collect()
+    }
+
+    #[test]
+    fn that_a_secret_has_changed_is_a_change_and_neither_is_shown() {
+        let of = |address: &str| written(&format!("[alarm]\nwebhook = \"https://alarm.example/{address}\"\n"));
+
+        let changes = of("hunter2").changes(&of("hunter3"));
+
+        assert_eq!(in_short(&changes), [("alarm.webhook", Some(NOT_SHOWN), Some(NOT_SHOWN))]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Who is told: a command, a webhook, a heartbeat. Each has a task of its own beside the loop, so a receiver that fails or
 //! hangs holds up nothing and no other receiver. What each was told is decided in [`roster`] and kept in a small file of its
 //! own in the state folder, not in the journal: an alarm must get out when the store cannot be written, and a repeated
-//! notice is no fact of an exchange. Start with [`Bell`] and [`start`].
+//! notice is no fact of an exchange. Whom they tell may change meanwhile; what is just being told comes to its end first.
+//! Start with [`Bell`] and [`start`].
 
 mod heartbeat;
 pub mod notice;
@@ -32,7 +33,9 @@ use send::{Receiver, host_name, receivers};
 /// An engine that has not looked for so long does not turn any more; the longest step of the loop is far shorter.
 pub const STALLED_AFTER: Duration = Duration::from_secs(120);
 
-/// The heartbeat's name among the receivers.
+/// The names of whom the settings may have told.
+pub const COMMAND: &str = "command";
+pub const WEBHOOK: &str = "webhook";
 pub const HEARTBEAT: &str = "heartbeat";
 
 /// Between two looks at what is due: repetitions, all-clears, a stalled engine.
@@ -106,11 +109,16 @@ impl Silent {
             }
         }
     }
+
+    /// It is another one, or none, from now on.
+    fn forget(&self, receiver: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(receiver);
+    }
 }
 
-/// Begins to tell whoever the settings name. The tasks end when `stop` is cancelled.
+/// Begins to tell whoever the settings name, now and whenever they change. The tasks end when `stop` is cancelled.
 pub fn start(
-    settings: &AlarmSettings,
+    settings: &watch::Receiver<AlarmSettings>,
     places: &Places,
     disk: &Arc<dyn Disk>,
     surroundings: &Surroundings,
@@ -118,23 +126,27 @@ pub fn start(
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for receiver in receivers(settings) {
+    for name in [COMMAND, WEBHOOK] {
         let teller = Teller {
-            path: places.told(receiver.name()),
-            receiver,
-            rules: Rules { least: settings.least, repeat: settings.repeat, over_after: settings.over_after },
+            name,
+            path: places.told(name),
             disk: disk.clone(),
             surroundings: surroundings.clone(),
             silent: bell.silent.clone(),
             host: host_name(),
         };
-        tasks.spawn(teller.work(bell.listen(), stop.clone()));
+        tasks.spawn(teller.work(bell.listen(), settings.clone(), stop.clone()));
     }
-    if let Some(heartbeat) = &settings.heartbeat {
-        let (looks, silent) = (bell.listen(), bell.silent.clone());
-        tasks.spawn(heartbeat::beat(heartbeat.clone(), looks, silent, stop.clone()));
-    }
+    tasks.spawn(heartbeat::beat(bell.listen(), settings.clone(), bell.silent.clone(), stop.clone()));
     tasks
+}
+
+/// Waits until the settings are others than those that were seen last.
+async fn change_of(settings: &mut watch::Receiver<AlarmSettings>) {
+    if settings.changed().await.is_err() {
+        // Nobody is left who could change them.
+        std::future::pending::<()>().await;
+    }
 }
 
 /// What one receiver was told, as its file says. One that cannot be read is none: everything is told again.
@@ -153,11 +165,10 @@ pub fn read_told(disk: &dyn Disk, path: &std::path::Path, target: &str) -> Roste
     }
 }
 
-/// The one who tells one receiver.
+/// The one who tells the receiver of this name, whichever it is.
 struct Teller {
-    receiver: Receiver,
+    name: &'static str,
     path: PathBuf,
-    rules: Rules,
     disk: Arc<dyn Disk>,
     surroundings: Surroundings,
     silent: Silent,
@@ -165,34 +176,75 @@ struct Teller {
 }
 
 impl Teller {
-    async fn work(self, mut looks: watch::Receiver<Look>, stop: CancellationToken) {
-        let (disk, path, target) = (self.disk.clone(), self.path.clone(), self.receiver.mark());
-        let read = tokio::task::spawn_blocking(move || read_told(disk.as_ref(), &path, &target));
-        let Ok(mut roster) = read.await else { return };
+    async fn work(
+        self,
+        mut looks: watch::Receiver<Look>,
+        mut settings: watch::Receiver<AlarmSettings>,
+        stop: CancellationToken,
+    ) {
+        let mut known: Option<(Receiver, Roster)> = None;
+        while !stop.is_cancelled() {
+            let now = settings.borrow_and_update().clone();
+            let receiver = receivers(&now).into_iter().find(|receiver| receiver.name() == self.name);
+            let (former, roster) = known.take().unzip();
+            if former != receiver {
+                self.silent.forget(self.name);
+            }
+            let Some(receiver) = receiver else {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = change_of(&mut settings) => {}
+                }
+                continue;
+            };
+            let mut roster = match roster.filter(|_| former.as_ref() == Some(&receiver)) {
+                Some(roster) => roster,
+                None => match self.read(&receiver).await {
+                    Some(roster) => roster,
+                    None => return,
+                },
+            };
+            let rules = Rules { least: now.least, repeat: now.repeat, over_after: now.over_after };
+            self.tell(&receiver, &rules, &mut roster, &mut looks, &mut settings, &stop).await;
+            known = Some((receiver, roster));
+        }
+    }
+
+    /// None: the daemon is stopping.
+    async fn read(&self, receiver: &Receiver) -> Option<Roster> {
+        let (disk, path, target) = (self.disk.clone(), self.path.clone(), receiver.mark());
+        tokio::task::spawn_blocking(move || read_told(disk.as_ref(), &path, &target)).await.ok()
+    }
+
+    /// Tells this one whatever is due, until the settings change.
+    async fn tell(
+        &self,
+        receiver: &Receiver,
+        rules: &Rules,
+        roster: &mut Roster,
+        looks: &mut watch::Receiver<Look>,
+        settings: &mut watch::Receiver<AlarmSettings>,
+        stop: &CancellationToken,
+    ) {
         let (mut failures, mut not_before) = (0_u32, Instant::now());
-        loop {
+        while !settings.has_changed().unwrap_or(false) {
             let look = looks.borrow_and_update().clone();
             let (now, steady) = (self.surroundings.now(), Instant::now());
             let concerns = self.concerns(&look, now, steady);
-            let due = roster.next(&self.rules, &concerns, &look.open, now, steady);
+            let due = roster.next(rules, &concerns, &look.open, now, steady);
             if let Some((event, told)) = due.filter(|_| not_before <= steady) {
                 let notice = Notice { event, at: now, host: self.host.clone(), concerns: told };
                 let sent = tokio::select! {
                     () = stop.cancelled() => break,
-                    sent = self.receiver.send(&notice) => sent,
+                    sent = receiver.send(&notice) => sent,
                 };
-                self.silent.note(self.receiver.name(), &sent);
+                self.silent.note(self.name, &sent);
                 match sent {
                     Ok(()) => {
                         failures = 0;
-                        info!(
-                            receiver = self.receiver.name(),
-                            event = event.name(),
-                            count = notice.concerns.len(),
-                            "told"
-                        );
+                        info!(receiver = self.name, event = event.name(), count = notice.concerns.len(), "told");
                         roster.note(&notice);
-                        self.keep(&roster).await;
+                        self.keep(roster).await;
                     }
                     Err(_) => {
                         not_before = Instant::now() + FIRST_WAIT.saturating_mul(1 << failures.min(6)).min(LONGEST_WAIT);
@@ -203,6 +255,7 @@ impl Teller {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = change_of(settings) => break,
                 // Whoever looks has ended; so does this, when it is told to.
                 changed = looks.changed() => if changed.is_err() { stop.cancelled().await },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -212,7 +265,7 @@ impl Teller {
 
     /// What is so now, with what the engine cannot say itself, and without what this receiver cannot be told.
     fn concerns(&self, look: &Look, now: Moment, steady: Instant) -> Vec<Concern> {
-        let own = format!("{}:{}", ConcernKind::Receiver.name(), self.receiver.name());
+        let own = format!("{}:{}", ConcernKind::Receiver.name(), self.name);
         let mut concerns: Vec<Concern> = look.concerns.iter().filter(|concern| concern.id != own).cloned().collect();
         let silent_for = steady - look.at;
         if silent_for > STALLED_AFTER {
@@ -244,9 +297,8 @@ mod tests {
 
     fn teller() -> Teller {
         Teller {
-            receiver: Receiver::Command(vec!["/usr/bin/true".to_owned()]),
+            name: COMMAND,
             path: PathBuf::from("/nowhere/told-command.json"),
-            rules: Rules { least: Severity::Warning, repeat: None, over_after: Duration::from_secs(60) },
             disk: Arc::new(RealDisk),
             surroundings: Surroundings::new(|| Moment::from_micros(0), || 7),
             silent: Silent::default(),
@@ -291,7 +343,7 @@ mod tests {
             concerns: vec![concern.clone()],
         };
         let due = |roster: &mut Roster| {
-            let rules = teller().rules;
+            let rules = Rules { least: Severity::Warning, repeat: None, over_after: Duration::from_secs(60) };
             roster
                 .next(&rules, std::slice::from_ref(&concern), &BTreeSet::new(), Moment::from_micros(0), Instant::now())
                 .is_some()

@@ -37,8 +37,13 @@ pub enum Said {
     Reloaded(String),
 }
 
-/// New settings that are to be used from now on; or what is wrong with them, all of it.
-pub type Reread = Result<Box<Settings>, String>;
+/// The settings file, read again.
+pub struct Reread {
+    /// To be used from now on; or what is wrong with them, all of it.
+    pub settings: Result<Box<Settings>, String>,
+    /// Told once they are in force; dropped when the former ones stay.
+    pub in_force: oneshot::Sender<()>,
+}
 
 /// The attendant, as the engine knows it.
 pub struct Attendant {

@@ -36,7 +36,7 @@ mod tell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -110,8 +110,8 @@ pub async fn run(settings: Settings, stop: CancellationToken, attendant: Attenda
         Arc::new(move || SqliteReader::open(&path).map(|reader| Box::new(reader) as Box<dyn Reading>));
     let (commands, requests) = mpsc::channel(COMMANDS_MAX);
     let bell = alarm::Bell::default();
-    let mut tellers =
-        alarm::start(&office.settings.alarm, &office.places, &office.disk, &office.surroundings, &bell, &stop);
+    let (alarm, told_by) = watch::channel(office.settings.alarm.clone());
+    let mut tellers = alarm::start(&told_by, &office.places, &office.disk, &office.surroundings, &bell, &stop);
     let (look, looks) = mpsc::channel(LOOKS_MAX);
     let every = attendant.every;
     let pulse = |ledger| Pulse { looks: look, ledger, steps, every };
@@ -145,7 +145,7 @@ pub async fn run(settings: Settings, stop: CancellationToken, attendant: Attenda
         told.cancelled().await;
         watched.store(true, Ordering::Relaxed);
     });
-    let mut premises = Premises::new(ledger.clone(), stopping);
+    let mut premises = Premises::new(ledger.clone(), stopping, alarm);
     let (Renewed { site, outboxes }, watch) = premises.lay(office)?;
     premises.settle_in(site.clone(), watch);
     let head_task = tokio::spawn(tell_head(ledger.clone(), premises.links_stop.clone()));

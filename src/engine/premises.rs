@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use zeroize::Zeroizing;
 
-use super::attendant::{Attendant, Reread, Said};
+use super::attendant::{Attendant, Said};
 use super::desk::Office;
 use super::house::{Renewal, Renewed};
 use super::ledger::Ledger;
@@ -22,7 +22,7 @@ use super::offline::OfflineTrouble;
 use super::places::Places;
 use super::site::{Kind, Site};
 use super::{RunTrouble, setup};
-use crate::config::EndpointSettings;
+use crate::config::{AlarmSettings, EndpointSettings, Settings};
 use crate::domain::identity::{EndpointName, Route};
 use crate::durable::{RealDisk, read_bounded};
 use crate::outbox::watch::Watch;
@@ -37,8 +37,8 @@ const INBOX_MODE: u32 = 0o2750;
 /// The longest pass phrase that is read.
 const PASSPHRASE_BYTES_MAX: u64 = 4 << 10;
 
-/// The sections whose settings can change while the daemon runs; all others are for its whole life.
-const CHANGEABLE: [&str; 2] = ["endpoint", "exchange"];
+/// The sections whose settings are for the daemon's whole life; all others can change while it runs.
+const FIXED: [&str; 2] = ["store", "folders"];
 
 /// What stays while the settings change.
 pub struct Premises {
@@ -50,17 +50,20 @@ pub struct Premises {
     /// Ends all links.
     pub links_stop: CancellationToken,
     links: JoinSet<()>,
+    /// Whom alarms and heartbeat reach.
+    alarm: watch::Sender<AlarmSettings>,
     at_work: Option<(Arc<Site<SftpEndpoint>>, Watch)>,
 }
 
 impl Premises {
-    pub fn new(ledger: Ledger, stopping: Arc<AtomicBool>) -> Premises {
+    pub fn new(ledger: Ledger, stopping: Arc<AtomicBool>, alarm: watch::Sender<AlarmSettings>) -> Premises {
         Premises {
             ledger,
             stopping,
             hint: Arc::new(Notify::new()),
             links_stop: CancellationToken::new(),
             links: JoinSet::new(),
+            alarm,
             at_work: None,
         }
     }
@@ -145,7 +148,14 @@ impl Premises {
                 return self;
             };
             (attendant.tell)(Said::Reloading);
-            let came_to = self.renew(reread, &renewals).await;
+            let came_to = match reread.settings {
+                Ok(settings) => self.renew(*settings, &renewals).await,
+                Err(why) => Err(why),
+            };
+            if came_to.is_ok() {
+                // Nobody waits any more when the daemon stops.
+                let _ = reread.in_force.send(());
+            }
             attendant.tell_of_reload(came_to);
         }
     }
@@ -153,15 +163,13 @@ impl Premises {
     /// What is to be known of it. Errors: why the former settings stay.
     async fn renew(
         &mut self,
-        reread: Reread,
+        settings: Settings,
         renewals: &mpsc::Sender<Renewal<SftpEndpoint>>,
     ) -> Result<String, String> {
-        let settings = *reread?;
         let Some((site, _)) = &self.at_work else { return Err("nothing is at work yet".to_owned()) };
         let office = &site.office;
         let changes = office.settings.written.changes(&settings.written);
-        let fixed: Vec<_> = changes.iter().filter(|change| !CHANGEABLE.contains(&change.section())).collect();
-        if let Some(first) = fixed.first() {
+        if let Some(first) = changes.iter().find(|change| FIXED.contains(&change.section())) {
             return Err(format!(
                 "`{}` cannot change while Sluse runs, only when it starts; put it back, or `systemctl restart sluse`",
                 first.key
@@ -177,6 +185,7 @@ impl Premises {
         let ended = || "the daemon is stopping".to_owned();
         renewals.send(Renewal { renewed, answer }).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())??;
+        self.alarm.send_replace(site.settings.alarm.clone());
         self.settle_in(site, watch);
         for change in &changes {
             info!(key = %change.key, before = change.before, now = change.now, "setting changed");

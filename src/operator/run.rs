@@ -8,14 +8,14 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::held::Called;
 use super::journal::log;
-use super::page;
-use crate::config::{Depth, Settings};
+use super::page::{self, Renewal};
+use crate::config::{Depth, PageSettings, Settings};
 use crate::engine::attendant::{Attendant, Reread, Said};
 use crate::engine::{self, RunTrouble};
 
@@ -27,6 +27,9 @@ const FED_WITHIN_WATCHDOG: u32 = 4;
 
 /// A start that gets on may take so much longer, each time it says so.
 const START_LONGER: Duration = Duration::from_secs(60);
+
+/// Settings are read again one after the other.
+const RENEWALS_MAX: usize = 1;
 
 /// Every file and folder is made with the mode that it is to have, some of them for the group.
 const UMASK: Mode = Mode::RWXO;
@@ -57,12 +60,15 @@ pub fn run(settings: Settings, config: PathBuf, called: Called) -> ExitCode {
 async fn serve(settings: Settings, config: PathBuf, called: Called) -> Result<(), RunTrouble> {
     let stop = CancellationToken::new();
     let listening = tokio::spawn(stop_at_signal(stop.clone()));
-    let page = tokio::spawn(page::serve(settings.clone(), called, stop.clone()));
+    let (renewals, renewed) = mpsc::channel(RENEWALS_MAX);
+    let former = settings.page.clone();
+    let page = tokio::spawn(page::serve(settings.clone(), called, renewed, stop.clone()));
     let version = env!("CARGO_PKG_VERSION");
     info!(version, endpoints = settings.endpoints.len(), exchanges = settings.exchanges.len(), "starting");
     let every = sd_notify::watchdog_enabled().map(|watchdog| watchdog / FED_WITHIN_WATCHDOG);
     let (attendant, reloads) = Attendant::new(tell_systemd, every);
-    let rereading = tokio::spawn(reread_at_signal(config, reloads, stop.clone()));
+    let rereading = Rereading { config, page: former, reloads, renewals };
+    let rereading = tokio::spawn(rereading.at_signal(stop.clone()));
     let ended = engine::run(settings, stop.clone(), attendant).await;
     notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     stop.cancel();
@@ -110,27 +116,64 @@ pub(super) async fn stop_at_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
-/// Reads the settings again at each SIGHUP, and passes them on or what is wrong with them.
-async fn reread_at_signal(config: PathBuf, reloads: mpsc::Sender<Reread>, stop: CancellationToken) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        error!("the signal to read the settings again cannot be listened to, new ones need a restart");
-        return;
-    };
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = hangup.recv() => {}
+/// Reads the settings again, and passes them on or what is wrong with them.
+struct Rereading {
+    config: PathBuf,
+    /// As it is served now.
+    page: Option<PageSettings>,
+    reloads: mpsc::Sender<Reread>,
+    renewals: mpsc::Sender<Renewal>,
+}
+
+impl Rereading {
+    /// At each SIGHUP.
+    async fn at_signal(mut self, stop: CancellationToken) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            error!("the signal to read the settings again cannot be listened to, new ones need a restart");
+            return;
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.reread() => {}
+            }
         }
-        let path = config.clone();
+    }
+
+    /// The page is ready before the engine is asked, and changes only after it has gone over to the new settings.
+    async fn reread(&mut self) {
+        let path = self.config.clone();
         let environment = |name: &str| std::env::var(name).ok();
         let read = tokio::task::spawn_blocking(move || Settings::read(&path, &environment, Depth::Files)).await;
-        let reread = match read {
+        let read = match read {
             Ok(read) => read.map(Box::new).map_err(|mistakes| mistakes.in_a_line()),
             Err(trouble) => Err(trouble.to_string()),
         };
-        if reloads.send(reread).await.is_err() {
-            return;
+        let (mut renewal, mut page) = (None, None);
+        let settings = match read {
+            Ok(settings) => {
+                page = settings.page.clone();
+                let of = Renewal::of(self.page.as_ref(), page.as_ref()).await;
+                of.map(|of| {
+                    renewal = of;
+                    settings
+                })
+            }
+            Err(why) => Err(why),
+        };
+        let (in_force, is_in_force) = oneshot::channel();
+        // Nobody listens any more when the daemon stops.
+        let _ = self.reloads.send(Reread { settings, in_force }).await;
+        if is_in_force.await.is_ok() {
+            self.page = page;
+            if let Some(renewal) = renewal {
+                let _ = self.renewals.send(renewal).await;
+            }
         }
     }
 }

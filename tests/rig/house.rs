@@ -196,6 +196,12 @@ impl Ground {
         self.sections.push_str(&format!("\n{lines}"));
     }
 
+    /// The same in the place of all that was added before.
+    pub fn replace_settings(&mut self, lines: &str) {
+        self.sections.clear();
+        self.add_settings(lines);
+    }
+
     /// The settings as they are now, where commands and daemon read them; returns the file's path.
     pub fn write_settings(&self) -> PathBuf {
         let config = self.path("sluse.toml");

@@ -15,6 +15,7 @@ mod onlooker;
 #[cfg(debug_assertions)]
 mod pause;
 mod proxy;
+mod receiver;
 mod remains;
 mod small_disk;
 mod sshd;
@@ -31,6 +32,7 @@ pub use onlooker::At;
 #[cfg(debug_assertions)]
 pub use pause::{Held, Pause};
 pub use proxy::{Direction, Proxy};
+pub use receiver::{Reaction, Receiver, of_kind};
 pub use remains::{Remains, files_below};
 pub use small_disk::SmallDisk;
 pub use sshd::{Plan, Sshd};

@@ -1,17 +1,18 @@
 //! The heartbeat: something outside is asked for again and again while the engine turns and can write its journal, and not
-//! otherwise. Whoever misses it knows that nobody else can tell.
+//! otherwise. Whoever misses it knows that nobody else can tell. Start with [`beat`].
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::send::{self, Receiver};
-use super::{HEARTBEAT, Look, STALLED_AFTER, Silent};
-use crate::config::HeartbeatSettings;
+use super::{HEARTBEAT, Look, STALLED_AFTER, Silent, change_of};
+use crate::config::{AlarmSettings, HeartbeatSettings};
 
+/// Beats as the settings say, now and whenever they change, from the engine's first look until told to stop.
 pub(super) async fn beat(
-    settings: HeartbeatSettings,
     mut looks: watch::Receiver<Look>,
+    mut settings: watch::Receiver<AlarmSettings>,
     silent: Silent,
     stop: CancellationToken,
 ) {
@@ -19,23 +20,36 @@ pub(super) async fn beat(
         () = stop.cancelled() => return,
         _ = looks.changed() => {}
     }
-    let hearts: Vec<Receiver> = send::hearts(&settings);
+    let mut former = None;
+    loop {
+        let heartbeat = settings.borrow_and_update().heartbeat.clone();
+        if former != heartbeat {
+            silent.forget(HEARTBEAT);
+        }
+        // A beat that is broken off here is one too few or one too many: as good as none.
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = change_of(&mut settings) => {}
+            () = beat_by(heartbeat.as_ref(), &looks, &silent) => {}
+        }
+        former = heartbeat;
+    }
+}
+
+/// Never ends.
+async fn beat_by(settings: Option<&HeartbeatSettings>, looks: &watch::Receiver<Look>, silent: &Silent) {
+    let Some(settings) = settings else { return std::future::pending().await };
+    let hearts: Vec<Receiver> = send::hearts(settings);
     let mut ticks = tokio::time::interval(settings.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            _ = ticks.tick() => {}
-        }
+        ticks.tick().await;
         if !is_beating(&looks.borrow(), Instant::now()) {
             continue;
         }
         let mut sent = Ok(());
         for heart in &hearts {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                beaten = heart.ask() => sent = sent.and(beaten),
-            }
+            sent = sent.and(heart.ask().await);
         }
         silent.note(HEARTBEAT, &sent);
     }

@@ -13,6 +13,7 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::notice::Notice;
+use super::{COMMAND, WEBHOOK};
 use crate::config::{AlarmSettings, HeartbeatSettings, Webhook, is_address};
 use crate::domain::identity::ContentHash;
 use crate::domain::person::mask_in_text;
@@ -66,8 +67,8 @@ impl Receiver {
     /// Its name in the log, in `status` and of its file.
     pub fn name(&self) -> &'static str {
         match self {
-            Receiver::Command(_) => "command",
-            Receiver::Webhook(_) => "webhook",
+            Receiver::Command(_) => COMMAND,
+            Receiver::Webhook(_) => WEBHOOK,
         }
     }
 

@@ -216,7 +216,7 @@ impl Office {
         }
         Some(Concern {
             what: format!("the payment dates of [calendar] end on {end}: no query is expected after that"),
-            advice: "put the next ones into the settings, and start the daemon anew".to_owned(),
+            advice: "put the next ones into the settings, and reload them (`systemctl reload sluse`)".to_owned(),
             command: "check".to_owned(),
             ..Concern::new(ConcernKind::Calendar, "", Severity::Warning, Moment::in_danish_time(end.at(0, 0, 0, 0)))
         })

@@ -98,6 +98,7 @@ impl<C: Connect> House<C> {
         (self.next_scan, self.scan_rests_until, self.next_look_at_spools) = (now, now, now);
         // What could not be done may be possible now.
         self.rests.clear();
+        self.tended.plan_anew();
         self.lookout.next = now;
     }
 

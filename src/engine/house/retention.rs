@@ -55,6 +55,13 @@ impl Tended {
     pub fn wakes_at(&self) -> Option<Instant> {
         (self.run.is_some() || self.files_wait).then_some(self.next_step)
     }
+
+    /// What goes is told by other settings from the next step on.
+    pub fn plan_anew(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.registers = None;
+        }
+    }
 }
 
 impl<C: Connect> House<C> {

@@ -28,6 +28,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JOURNAL_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the numbers come from.
+#[derive(Clone)]
 pub struct Gauges {
     lookout: Arc<Lookout>,
     store: PathBuf,

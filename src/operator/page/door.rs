@@ -14,7 +14,6 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::config::Listen;
@@ -68,13 +67,12 @@ impl Door {
         })
     }
 
-    /// Serves until told to stop; then nobody is waited for.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
+    /// Serves as long as this is awaited; after that nobody is waited for.
+    pub async fn serve(&self, router: Router) {
         let mut callers = JoinSet::new();
         let mut told: Option<String> = None;
         loop {
             tokio::select! {
-                () = stop.cancelled() => break,
                 Some(_) = callers.join_next(), if !callers.is_empty() => {}
                 accepted = self.accept(), if callers.len() < CALLERS_MAX => match accepted {
                     Ok(caller) => {
@@ -97,7 +95,6 @@ impl Door {
                 },
             }
         }
-        callers.shutdown().await;
     }
 
     async fn accept(&self) -> io::Result<Caller> {

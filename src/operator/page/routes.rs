@@ -30,7 +30,7 @@ use crate::operator::metrics::{self, Gauges};
 
 /// What the pages are made from.
 pub struct House {
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     pub lookout: Arc<Lookout>,
     pub gauges: Gauges,
     pub called: Called,

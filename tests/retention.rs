@@ -14,7 +14,9 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use forge::Forge;
-use rig::{Chapter, Daemon, FarPlan, Ground, Remains, Row, files_below, in_each, payment_date, record, until};
+use rig::{
+    Chapter, Daemon, FarPlan, Ground, Remains, Row, SmallDisk, files_below, in_each, payment_date, record, until,
+};
 use sluse::domain::exchange::Exchange;
 use sluse::domain::municipality::MunicipalityCode;
 use sluse::engine::decide::Verdict;
@@ -408,4 +410,71 @@ fn what_is_kept_for_a_shorter_time_since_a_reload_goes_at_the_next_run() {
     // Then its files go at the next run
     assert!(fine(&ground, &["retention", "--now"]).contains("Removed: "));
     assert_eq!(archived(&ground, municipality), BTreeSet::new());
+}
+
+/// A ground on which one story is old enough for its files to go; `state` is made ready first.
+fn with_one_old_story<T>(state: impl FnOnce(&Path) -> T) -> (Ground, T) {
+    let mut ground = Ground::lay(&["0751"], FarPlan { agreements: 3, ..FarPlan::default() });
+    ground.sides[0].exchange_lines = PERIODS.map(str::to_owned).to_vec();
+    let state = state(&ground.path("state"));
+    let mut daemon = running(&ground);
+    ground.ask_for(ground.municipality(), payment_date(1));
+    ground.until_state(ground.municipality(), 1, "done");
+    daemon.terminate();
+    age(&ground.path(STORE), 100);
+    (ground, state)
+}
+
+#[test]
+fn a_run_that_a_full_disk_interrupts_says_so_and_goes_on_when_there_is_room() {
+    let (ground, disk) = with_one_old_story(SmallDisk::mount);
+    let daemon = running(&ground);
+
+    // When the store cannot be written just then
+    disk.fill();
+    let (said, status) = sluse(&ground, &["retention", "--now"]);
+
+    // Then the person and the log hear what was done, what was not and what comes next, and nobody hears of a good end
+    assert_eq!(status, 1, "{said}");
+    for words in ["it is interrupted", "until then 0 stories lost their files", "goes by itself when the store can be"]
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    let interrupted = "retention: interrupted, so much was removed; the rest goes when the store can be written again";
+    assert!(daemon.log().contains(interrupted), "{}", daemon.log());
+    assert!(!daemon.log().contains("older than is kept"), "{}", daemon.log());
+    assert!(!archived(&ground, ground.municipality()).is_empty());
+
+    // And the run goes on by itself when there is room
+    disk.empty();
+    until("its end", || daemon.log().contains("what was older than is kept was removed").then_some(()));
+    until("the files to be gone", || archived(&ground, ground.municipality()).is_empty().then_some(()));
+    fine(&ground, &["audit", "verify"]);
+    let outcome = "told as interrupted, and carried on when there is room";
+    record(&Row::once(Chapter::Disk, "state folder full in the middle of a retention", outcome));
+}
+
+#[test]
+fn a_run_whose_files_cannot_be_unlinked_says_so_and_they_go_when_they_can() {
+    // Given a file that is no file any more
+    let (ground, ()) = with_one_old_story(|_| ());
+    let file = archived(&ground, ground.municipality()).into_iter().find(|path| path.ends_with("query")).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let daemon = running(&ground);
+
+    let (said, status) = sluse(&ground, &["retention", "--now"]);
+
+    // Then it is told as what it is
+    assert!(status == 1 && said.contains("its files cannot be unlinked yet"), "{status}: {said}");
+    let not_all = "is removed from the store, but not all of its files, which is tried again and again";
+    assert!(daemon.log().contains(not_all), "{}", daemon.log());
+    assert!(!daemon.log().contains("what was older than is kept was removed"), "{}", daemon.log());
+
+    // And once it can be unlinked, that is told, too
+    fs::remove_dir(&file).unwrap();
+    fine(&ground, &["retention", "--now"]);
+    until("the files to be gone", || (to_unlink(&ground.path(STORE)) == 0).then_some(()));
+    assert!(daemon.log().contains("files that retention has given up can be unlinked again"), "{}", daemon.log());
+    assert_eq!(archived(&ground, ground.municipality()), BTreeSet::new());
 }

@@ -117,9 +117,8 @@ impl<C: Connect> House<C> {
                 Ok(())
             }
             Err(trouble @ StoreTrouble::Unusable { .. }) => {
-                let why = trouble.to_string();
                 self.stand_still(&trouble, Vec::new());
-                self.end_run(Some(why));
+                self.interrupt_run(&trouble.to_string());
                 Ok(())
             }
             Err(trouble) => Err(trouble),
@@ -160,7 +159,9 @@ impl<C: Connect> House<C> {
     pub(super) fn note_unlinked(&mut self, files: Vec<String>, done: Result<(), Setback>) {
         match done {
             Ok(()) => {
-                self.tended.told = None;
+                if self.tended.told.take().is_some() {
+                    info!("files that retention has given up can be unlinked again");
+                }
                 self.tended.unlinked = files;
             }
             Err(setback) => {
@@ -170,28 +171,52 @@ impl<C: Connect> House<C> {
                 }
                 self.tended.told = Some(why.clone());
                 self.tended.next_step = Instant::now() + UNLINK_AGAIN_IN;
-                self.end_run(Some(format!(
-                    "what was to go is recorded, but its files cannot be unlinked yet: {why}; it is tried again and again"
-                )));
+                self.end_run(Some(why));
             }
         }
     }
 
-    /// Tells what came of it. `trouble`: why it is not at its end.
-    fn end_run(&mut self, trouble: Option<String>) {
+    /// The store has come to a standstill in the middle: whoever waits is told so, and the run goes on when that is over.
+    fn interrupt_run(&mut self, why: &str) {
+        let Some(run) = &mut self.tended.run else { return };
+        run.registers = None;
+        let Removed { erased, files, bytes, stories, entries, agreements, rows } = run.removed;
+        warn!(
+            erased, files, bytes, stories, entries, agreements, rows, %why,
+            "retention: interrupted, so much was removed; the rest goes when the store can be written again"
+        );
+        for answer in run.answers.drain(..) {
+            let why = format!(
+                "it is interrupted: {why}; until then {erased} stories lost their files, {stories} went as a whole and \
+                 {agreements} ended agreements went; the rest goes by itself when the store can be written again"
+            );
+            // Nobody waits any more if the person has gone.
+            let _ = answer.send(Answer::Refused { why });
+        }
+    }
+
+    /// Tells what came of it. `files_stay`: why files whose removal is recorded are still there.
+    fn end_run(&mut self, files_stay: Option<String>) {
         let Some(Run { removed, answers, .. }) = self.tended.run.take() else { return };
         let Removed { erased, files, bytes, stories, entries, agreements, rows } = removed;
-        if removed.is_nothing() {
-            info!("retention: nothing is older than is kept");
-        } else {
-            info!(
+        match &files_stay {
+            Some(why) => warn!(
+                erased, files, bytes, stories, entries, agreements, rows, %why,
+                "retention: what was older than is kept is removed from the store, but not all of its files, which is tried again and again"
+            ),
+            None if removed.is_nothing() => info!("retention: nothing is older than is kept"),
+            None => info!(
                 erased,
                 files, bytes, stories, entries, agreements, rows, "retention: what was older than is kept was removed"
-            );
+            ),
         }
         for answer in answers {
-            let said = match &trouble {
-                Some(why) => Answer::Refused { why: why.clone() },
+            let said = match &files_stay {
+                Some(why) => Answer::Refused {
+                    why: format!(
+                        "what was to go is recorded, but its files cannot be unlinked yet: {why}; it is tried again and again"
+                    ),
+                },
                 None => Answer::Removed { removed },
             };
             // Nobody waits any more if the person has gone.

@@ -426,6 +426,43 @@ fn with_one_old_story<T>(state: impl FnOnce(&Path) -> T) -> (Ground, T) {
 }
 
 #[test]
+fn a_receipt_that_comes_after_its_storys_files_were_erased_goes_at_the_next_run() {
+    // Given a story whose files are erased, and a second receipt for it, which the hub has thought of late
+    let (ground, ()) = with_one_old_story(|_| ());
+    let (municipality, receipts) = (ground.municipality(), ground.path("state/archive/receipts"));
+    let mut daemon = running(&ground);
+    let name = ground.exchanges(municipality)[0].receipts[0].name.to_string();
+    let text = fs::read_to_string(files_below(&receipts).first().unwrap()).unwrap();
+    let (before, rest) = text.split_once("<FileTransferUUID>").unwrap();
+    let other = format!("{before}<FileTransferUUID>47570fc2-be65-4ab1-8da7-3bcc086bfef9{}", &rest[36..]);
+    assert!(fine(&ground, &["retention", "--now"]).contains("Removed: "));
+    assert_eq!(files_below(&receipts), BTreeSet::new());
+    ground.far().put_into_in(&name, other.as_bytes());
+    until("it to be read", || (ground.count_of(municipality, "receipt_read") == 2).then_some(()));
+    assert_eq!(files_below(&receipts).len(), 1);
+    fine(&ground, &["rebuild"]);
+    fine(&ground, &["backup", ground.path("backup").to_str().unwrap()]);
+    assert_eq!(files_below(&ground.path("backup/archive/receipts")).len(), 1);
+
+    // When retention runs again
+    assert!(fine(&ground, &["retention", "--now"]).contains("Removed: "));
+
+    // Then it is gone, nothing is left to go, and the next daemon knows it all the same
+    assert_eq!(files_below(&ground.path("state/archive")), BTreeSet::new());
+    assert!(fine(&ground, &["retention", "--now"]).contains("Nothing is older than is kept"));
+    fine(&ground, &["audit", "verify"]);
+    fine(&ground, &["rebuild"]);
+    daemon.terminate();
+    let _daemon = running(&ground);
+    assert!(fine(&ground, &["retention", "--now"]).contains("Nothing is older than is kept"));
+    ground.far().put_into_in(&name, other.as_bytes());
+    until("IN to be cleared", || ground.far().names_in_in().is_empty().then_some(()));
+    assert_eq!(ground.count_of(municipality, "receipt_read"), 2);
+    let outcome = "erased by the next run, and known when it comes again";
+    record(&Row::once(Chapter::Audit, "a receipt for a story whose files are erased", outcome));
+}
+
+#[test]
 fn a_run_that_a_full_disk_interrupts_says_so_and_goes_on_when_there_is_room() {
     let (ground, disk) = with_one_old_story(SmallDisk::mount);
     let daemon = running(&ground);

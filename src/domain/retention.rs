@@ -114,6 +114,10 @@ pub struct Erased {
     pub files_at: Moment,
     /// Its entries, too.
     pub story_at: Option<Moment>,
+    /// So many of its replies and receipts, the first ones, went with them: a receipt may come for a story that is over,
+    /// and the hub may bring one back to life.
+    pub replies: usize,
+    pub receipts: usize,
 }
 
 /// What goes of a story.
@@ -150,11 +154,13 @@ pub struct Around {
     pub is_held: bool,
     /// The register of its route stands by its reply: the last one that was applied.
     pub is_last_applied: bool,
+    /// The journal has entries of it; none any more where the story was removed and nothing has come since.
+    pub has_entries: bool,
 }
 
 /// What goes of this exchange now, or what keeps it.
 pub fn due(exchange: &Exchange, around: Around, periods: &Periods, now: Moment) -> Result<Goes, Keeps> {
-    if exchange.erased.is_some_and(|erased| erased.story_at.is_some()) {
+    if exchange.erased.is_some_and(|erased| erased.story_at.is_some()) && !around.has_entries {
         return Err(Keeps::Gone);
     }
     if around.is_broken {
@@ -169,7 +175,7 @@ pub fn due(exchange: &Exchange, around: Around, periods: &Periods, now: Moment) 
     let until = |period: Option<Period>| period.map(|period| period.after(exchange.since));
     let is_over = |until: &Moment| *until <= now;
     let (story, files) = (until(periods.journal), until(periods.archive));
-    let has_files = exchange.erased.is_none();
+    let has_files = exchange.has_files();
     match (story.filter(is_over), files.filter(is_over)) {
         (Some(_), _) if !around.is_last_applied => Ok(Goes::Story),
         (_, Some(_)) if has_files => Ok(Goes::Files),

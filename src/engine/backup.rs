@@ -181,22 +181,23 @@ fn wanted(office: &Office, book: &Book) -> io::Result<Vec<Wanted>> {
             wanted.push(Wanted { from, to, known, may_be_gone });
         }
     };
-    for exchange in book.all().filter(|exchange| exchange.erased.is_none()) {
+    for exchange in book.all() {
         let copy = office.places.query(&exchange.route, exchange.id);
         match &exchange.origin {
+            _ if exchange.erased.is_some() => {}
             Origin::Query(query) => want(copy, Some(query.hash), false),
             // What is larger than any query was not copied.
             Origin::Unfit(unfit) if unfit.size <= QUERY_SIZE_MAX => want(copy, Some(unfit.hash), false),
             Origin::Unfit(_) | Origin::Reply => {}
         }
-        for arrival in &exchange.arrivals {
+        for arrival in exchange.replies_kept() {
             let file = office.places.reply(arrival);
             if let Some(metadata) = metadata_name(&arrival.name) {
                 want(file.with_file_name(metadata.as_str()), None, false);
             }
             want(file, Some(arrival.hash), false);
         }
-        for receipt in &exchange.receipts {
+        for receipt in exchange.receipts_kept() {
             want(office.places.receipt(&receipt.name, receipt.hash), Some(receipt.hash), false);
         }
     }

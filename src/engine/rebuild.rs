@@ -128,8 +128,8 @@ struct Plan {
     files: Vec<ArchivedFile>,
     /// Entries that this program does not understand.
     not_understood: BTreeSet<u64>,
-    /// Stories whose files are erased, and what is left of their replies in the register, by the reply's entry.
-    erased: HashSet<FileId>,
+    /// Entries whose files are erased, and what is left of replies in the register, by the entry that applied them.
+    erased: HashSet<u64>,
     left: BTreeMap<u64, (u64, ContentHash)>,
     key: Option<HashKey>,
     findings: Vec<Finding>,
@@ -194,7 +194,7 @@ impl Plan {
             }
         };
         book.take_in(seq, id, at, &fact);
-        if self.erased.contains(&id) {
+        if self.erased.contains(&seq) || self.left.contains_key(&seq) {
             return;
         }
         let (path, hash, what) = match &fact {

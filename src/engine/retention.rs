@@ -2,7 +2,7 @@
 //! its files unlinked. A step is small, so that nobody waits for it; whatever breaks off is carried on, because the files
 //! wait in the store until they are gone. The same by the daemon and without one. Start with [`Office::plan`].
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::domain::exchange::{Book, Exchange, Fact, Origin, State};
 use crate::domain::identity::{ContentHash, ExchangeName, FileId, RemoteName, Route};
 use crate::domain::moment::Moment;
 use crate::domain::municipality::MunicipalityCode;
-use crate::domain::retention::{AppliedLeft, Goes, HashKey, Keeps, LegalHold, Remnant, due, sealed};
+use crate::domain::retention::{AppliedLeft, Erased, Goes, HashKey, Keeps, LegalHold, Remnant, due, sealed};
 use crate::durable::Disk;
 use crate::outbox::QUERY_SIZE_MAX;
 use crate::store::removal::{FileLeft, LeftBehind, Remains, Removal, Removed, StoryToGo};
@@ -27,6 +27,10 @@ pub const STORIES_AT_ONCE: usize = 20;
 
 /// Files that are unlinked before the store hears of it; each costs a sync.
 pub const FILES_AT_ONCE: usize = 100;
+
+/// What is left of a story's files is told by these names.
+const REPLY: &str = "reply";
+const RECEIPT: &str = "receipt";
 
 /// What would go now, and what keeps the rest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -168,7 +172,7 @@ impl Office {
         due.truncate(STORIES_AT_ONCE);
         let key = self.key(book);
         let story = |(exchange, goes): (&Exchange, Goes)| {
-            let files = if exchange.erased.is_none() { files(&self.places, exchange, &key) } else { Vec::new() };
+            let files = files(&self.places, exchange, &key);
             let state = &self.settings.folders.state;
             let below = |(file, left)| Some((below(state, file)?, left));
             let files = files.into_iter().filter_map(below).collect();
@@ -217,7 +221,7 @@ impl Due {
     /// The story as the store is to remove it.
     fn into_removal(self, store: &dyn Store, key: &HashKey) -> Result<StoryToGo, StoreTrouble> {
         let Due { exchange, goes, entries, files } = self;
-        let mut applied = None;
+        let (mut applied, already) = (None, exchange.sealed_hashes());
         let mut says = Vec::new();
         for seq in entries {
             let Some(Entry { at, body: Body::Exchange { id, fact }, .. }) = store.entry(seq)? else { continue };
@@ -225,7 +229,9 @@ impl Due {
                 applied = Some(AppliedLeft { seq, at, delivery: *delivery, as_of: *as_of });
             }
             match goes {
-                Goes::Files => says.extend(sealed(&fact, key).map(|fact| (seq, Some(Body::Exchange { id, fact })))),
+                Goes::Files => {
+                    says.extend(sealed(&fact, key, &already).map(|fact| (seq, Some(Body::Exchange { id, fact }))))
+                }
                 Goes::Story => says.push((seq, None)),
             }
         }
@@ -233,12 +239,14 @@ impl Due {
             Goes::Files => None,
             Goes::Story => Remnant::of(&exchange, applied, key),
         };
-        let applied = applied.map(|applied| applied.seq).filter(|_| exchange.erased.is_none());
+        // What the register has of a reply that was erased before is what is left of it already.
+        let goes_now = exchange.erased.is_none() || !exchange.replies_kept().is_empty();
+        let applied = applied.map(|applied| applied.seq).filter(|_| goes_now);
         Ok(StoryToGo { id: exchange.id, files, remnant, entries: says, applied })
     }
 }
 
-/// Every file that is kept of a story, and what is left of those that the journal knows; a folder ends with a slash.
+/// Every file that is still kept of a story, and what is left of those that the journal knows; a folder ends with a slash.
 fn files(places: &Places, exchange: &Exchange, key: &HashKey) -> Vec<(PathBuf, Option<FileLeft>)> {
     let mut files = Vec::new();
     let left = |what: &str, name: Option<&RemoteName>, size: Option<u64>, hash: ContentHash| {
@@ -248,6 +256,8 @@ fn files(places: &Places, exchange: &Exchange, key: &HashKey) -> Vec<(PathBuf, O
     let query = places.query(route, id);
     let folder = |file: &Path| file.parent().unwrap_or(file).join("");
     let own = match &exchange.origin {
+        // They went before.
+        _ if exchange.erased.is_some() => None,
         Origin::Query(of) => {
             files.push((query.clone(), left("query", Some(&of.remote_name), Some(of.size), of.hash)));
             Some(of.original_name.clone())
@@ -259,7 +269,7 @@ fn files(places: &Places, exchange: &Exchange, key: &HashKey) -> Vec<(PathBuf, O
         }
         Origin::Reply => exchange.arrivals.last().map(|arrival| arrival.name.to_string()),
     };
-    if !matches!(exchange.origin, Origin::Reply) {
+    if !matches!(exchange.origin, Origin::Reply) && exchange.erased.is_none() {
         files.push((places.changed_original(route, id), None));
         files.push((folder(&query), None));
     }
@@ -267,17 +277,17 @@ fn files(places: &Places, exchange: &Exchange, key: &HashKey) -> Vec<(PathBuf, O
         let (file, sentence) = places.refused_file(route, id, &name);
         files.extend([(file, None), (sentence, None)]);
     }
-    for arrival in &exchange.arrivals {
+    for arrival in exchange.replies_kept() {
         let file = places.reply(arrival);
         if let Some(metadata) = metadata_name(&arrival.name) {
             files.push((file.with_file_name(metadata.as_str()), None));
         }
         files.push((folder(&file), None));
-        files.push((file, left("reply", Some(&arrival.name), Some(arrival.size), arrival.hash)));
+        files.push((file, left(REPLY, Some(&arrival.name), Some(arrival.size), arrival.hash)));
     }
-    for receipt in &exchange.receipts {
+    for receipt in exchange.receipts_kept() {
         let file = places.receipt(&receipt.name, receipt.hash);
-        files.push((file, left("receipt", Some(&receipt.name), None, receipt.hash)));
+        files.push((file, left(RECEIPT, Some(&receipt.name), None, receipt.hash)));
     }
     files
 }
@@ -340,7 +350,7 @@ pub fn taken(book: &mut Book, done: Option<(Entry, LeftBehind)>) -> Removed {
     }
     for (at, remains) in &left.remains {
         match remains {
-            Remains::Files { id, .. } => book.note_erased(*id, *at, false),
+            Remains::Files { id, .. } => book.note_erased(*id, *at),
             Remains::Story { remnant, .. } => book.remember(remnant, *at),
             Remains::Register { route, before, .. } => book.note_known_from(route.clone(), *before),
             Remains::Reply { .. } => {}
@@ -368,23 +378,33 @@ pub fn remembered(left: &LeftBehind) -> Book {
     book
 }
 
-/// Of whose files only hashes are left, once the book has their stories.
+/// Of which files only hashes are left, once the book has their stories.
 pub fn note_erased(book: &mut Book, left: &LeftBehind) {
+    let mut erased: HashMap<FileId, Erased> = HashMap::new();
     for (at, remains) in &left.remains {
-        if let Remains::Files { id, .. } = remains {
-            book.note_erased(*id, *at, true);
+        let none = Erased { files_at: *at, story_at: None, replies: 0, receipts: 0 };
+        match remains {
+            Remains::Files { id, files, .. } => {
+                let number = |what: &str| files.iter().filter(|file| file.what == what).count();
+                let erased = erased.entry(*id).or_insert(none);
+                erased.files_at = *at;
+                erased.replies += number(REPLY);
+                erased.receipts += number(RECEIPT);
+            }
+            Remains::Story { remnant, .. } => {
+                let erased = erased.entry(remnant.id).or_insert(none);
+                erased.story_at = Some(*at);
+                (erased.replies, erased.receipts) = (remnant.arrivals.len(), remnant.receipts.len());
+            }
+            Remains::Reply { .. } | Remains::Register { .. } => {}
         }
     }
+    erased.into_iter().for_each(|(id, erased)| book.take_erased(id, erased));
 }
 
-/// The stories whose files are gone, or that are gone themselves.
-pub fn erased(left: &LeftBehind) -> HashSet<FileId> {
-    let id = |remains: &Remains| match remains {
-        Remains::Files { id, .. } => Some(*id),
-        Remains::Story { remnant, .. } => Some(remnant.id),
-        Remains::Reply { .. } | Remains::Register { .. } => None,
-    };
-    left.remains.iter().filter_map(|(_, remains)| id(remains)).collect()
+/// The entries that do not tell of a file any more, because it was erased.
+pub fn erased(left: &LeftBehind) -> HashSet<u64> {
+    left.remains.iter().flat_map(|(_, remains)| remains.entries()).map(|entry| entry.seq).collect()
 }
 
 /// Takes in what the house's own facts say of retention.

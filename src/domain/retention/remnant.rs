@@ -1,6 +1,8 @@
 //! What is left of a story when its entries are removed: by this a name, an id, a receipt or a reply that comes again is
 //! still known, and nothing else can be told. Start with [`Remnant::of`].
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use super::Erased;
 use super::hash_key::HashKey;
 use crate::domain::exchange::fact::{Accepted, Arrival, Fact, OriginalStamp, Seen, UnfitQuery};
 use crate::domain::exchange::{Exchange, Origin, ReadReceipt, State};
-use crate::domain::identity::{DeliveryNumber, FileId, Route};
+use crate::domain::identity::{ContentHash, DeliveryNumber, FileId, Route};
 use crate::domain::moment::Moment;
 
 /// A story that was over, without its files and its entries.
@@ -63,9 +65,7 @@ impl Remnant {
             _ => return None,
         };
         let mut exchange = exchange.clone();
-        if exchange.erased.is_none() {
-            exchange.seal(key);
-        }
+        exchange.seal(key);
         let query = exchange.query().cloned().map(|query| Accepted {
             original_name: query.remote_name.to_string(),
             spool_name: String::new(),
@@ -103,7 +103,7 @@ impl Remnant {
                 original_name: "(removed)".to_owned(),
                 spool_name: String::new(),
                 size: 0,
-                hash: crate::domain::identity::ContentHash::of(&[]),
+                hash: ContentHash::of(&[]),
                 finding: why(),
             }),
             None => Origin::Reply,
@@ -120,34 +120,66 @@ impl Remnant {
 }
 
 impl Exchange {
+    /// Its replies whose files were not erased.
+    pub fn replies_kept(&self) -> &[Arrival] {
+        self.arrivals.get(self.erased.map_or(0, |erased| erased.replies)..).unwrap_or_default()
+    }
+
+    /// Its receipts whose files were not erased.
+    pub fn receipts_kept(&self) -> &[ReadReceipt] {
+        self.receipts.get(self.erased.map_or(0, |erased| erased.receipts)..).unwrap_or_default()
+    }
+
+    /// Whether there are files of it that could be erased.
+    pub fn has_files(&self) -> bool {
+        self.erased.is_none() || !self.replies_kept().is_empty() || !self.receipts_kept().is_empty()
+    }
+
     /// Takes the plain hashes of its files out of a story that is over.
     pub(in crate::domain) fn seal(&mut self, key: &HashKey) {
+        let (replies, receipts) = self.erased.map_or((0, 0), |erased| (erased.replies, erased.receipts));
         match &mut self.origin {
-            Origin::Query(query) => query.hash = key.seal(query.hash),
-            Origin::Unfit(unfit) => unfit.hash = key.seal(unfit.hash),
-            Origin::Reply => {}
+            Origin::Query(query) if self.erased.is_none() => query.hash = key.seal(query.hash),
+            Origin::Unfit(unfit) if self.erased.is_none() => unfit.hash = key.seal(unfit.hash),
+            Origin::Query(_) | Origin::Unfit(_) | Origin::Reply => {}
         }
-        self.arrivals.iter_mut().for_each(|arrival| arrival.hash = key.seal(arrival.hash));
-        self.receipts.iter_mut().for_each(|receipt| receipt.hash = key.seal(receipt.hash));
+        self.arrivals.iter_mut().skip(replies).for_each(|arrival| arrival.hash = key.seal(arrival.hash));
+        self.receipts.iter_mut().skip(receipts).for_each(|receipt| receipt.hash = key.seal(receipt.hash));
+    }
+
+    /// The hashes that are sealed already, because their files were erased.
+    pub fn sealed_hashes(&self) -> BTreeSet<ContentHash> {
+        let Some(Erased { replies, receipts, .. }) = self.erased else { return BTreeSet::new() };
+        let origin = match &self.origin {
+            Origin::Query(query) => Some(query.hash),
+            Origin::Unfit(unfit) => Some(unfit.hash),
+            Origin::Reply => None,
+        };
+        let replies = self.arrivals.iter().take(replies).map(|arrival| arrival.hash);
+        origin
+            .into_iter()
+            .chain(replies)
+            .chain(self.receipts.iter().take(receipts).map(|receipt| receipt.hash))
+            .collect()
     }
 }
 
-/// The fact without its payload's hash, if it has one: the sealed one stands in its place.
-pub fn sealed(fact: &Fact, key: &HashKey) -> Option<Fact> {
-    Some(match fact {
-        Fact::Accepted(query) => Fact::Accepted(Accepted { hash: key.seal(query.hash), ..query.clone() }),
-        Fact::Unfit(unfit) => Fact::Unfit(UnfitQuery { hash: key.seal(unfit.hash), ..unfit.clone() }),
-        Fact::ReplyFetched(arrival) => Fact::ReplyFetched(Arrival { hash: key.seal(arrival.hash), ..arrival.clone() }),
-        Fact::ReceiptRead { transfer, name, hash, outcome } => Fact::ReceiptRead {
-            transfer: *transfer,
-            name: name.clone(),
-            hash: key.seal(*hash),
-            outcome: outcome.clone(),
-        },
+/// The fact without its payload's hash, if it has one: the sealed one stands in its place. None: it says nothing that is
+/// not sealed; `already` are hashes that are.
+pub fn sealed(fact: &Fact, key: &HashKey, already: &BTreeSet<ContentHash>) -> Option<Fact> {
+    let seal = |hash: ContentHash| if already.contains(&hash) { hash } else { key.seal(hash) };
+    let sealed = match fact {
+        Fact::Accepted(query) => Fact::Accepted(Accepted { hash: seal(query.hash), ..query.clone() }),
+        Fact::Unfit(unfit) => Fact::Unfit(UnfitQuery { hash: seal(unfit.hash), ..unfit.clone() }),
+        Fact::ReplyFetched(arrival) => Fact::ReplyFetched(Arrival { hash: seal(arrival.hash), ..arrival.clone() }),
+        Fact::ReceiptRead { transfer, name, hash, outcome } => {
+            Fact::ReceiptRead { transfer: *transfer, name: name.clone(), hash: seal(*hash), outcome: outcome.clone() }
+        }
         Fact::Approved { decision, seen: Seen { reply: Some(reply), register_head } } => {
-            let seen = Seen { reply: Some(key.seal(*reply)), register_head: *register_head };
+            let seen = Seen { reply: Some(seal(*reply)), register_head: *register_head };
             Fact::Approved { decision: decision.clone(), seen }
         }
         _ => return None,
-    })
+    };
+    (sealed != *fact).then_some(sealed)
 }

@@ -1,6 +1,9 @@
 //! What may go and when, as tables; and that what went is still recognised.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::domain::envelope::ReceiptOutcome;
 use crate::domain::exchange::fact::*;
 use crate::domain::exchange::{Book, Fact};
 use crate::domain::identity::*;
@@ -63,7 +66,7 @@ fn round() -> Vec<Fact> {
             transfer: transfer(),
             name: "BETADM_FORESP_0751_20261201_0042.txt.sftpreceipt".parse().unwrap(),
             hash: ContentHash::of(b"receipt"),
-            outcome: crate::domain::envelope::ReceiptOutcome::Success,
+            outcome: ReceiptOutcome::Success,
         },
         Fact::ReplyFetched(arrival(ContentHash::of(b"reply"))),
         Fact::ReplyHeld { reasons: vec![], register_head: 0, summary: None },
@@ -125,10 +128,10 @@ fn a_story_goes_when_it_is_over_and_old_enough_and_not_before() {
     // Whose files are gone waits for the rest
     let mut book = book(&round, over);
     book.use_key(HashKey::new(KEY));
-    book.note_erased(id(1), moment("2028-01-01"), false);
+    book.note_erased(id(1), moment("2028-01-01"));
     let exchange = book.get(id(1)).unwrap();
     assert_eq!(due(exchange, old, &both, moment("2028-01-01")), until("2031-12-01T04:15:00"));
-    assert_eq!(book.around(exchange), Around { is_last_applied: true, ..old });
+    assert_eq!(book.around(exchange), Around { is_last_applied: true, has_entries: true, ..old });
     assert_eq!(due(exchange, book.around(exchange), &both, moment("2099-01-01")), Err(Keeps::Register));
 }
 
@@ -192,12 +195,13 @@ fn a_story_whose_files_are_gone_is_the_same_from_its_sealed_facts() {
     let key = HashKey::new(KEY);
     let mut live = book(&round(), over);
     live.use_key(key);
-    live.note_erased(id(1), erased, false);
+    live.note_erased(id(1), erased);
 
-    let facts: Vec<_> = round().iter().map(|fact| sealed(fact, &key).unwrap_or_else(|| fact.clone())).collect();
+    let none = BTreeSet::new();
+    let facts: Vec<_> = round().iter().map(|fact| sealed(fact, &key, &none).unwrap_or_else(|| fact.clone())).collect();
     let mut read = book(&facts, over);
     read.use_key(key);
-    read.note_erased(id(1), erased, true);
+    read.take_erased(id(1), Erased { files_at: erased, story_at: None, replies: 1, receipts: 1 });
 
     assert_eq!(live.get(id(1)), read.get(id(1)));
     let reply = ContentHash::of(b"reply");
@@ -205,6 +209,101 @@ fn a_story_whose_files_are_gone_is_the_same_from_its_sealed_facts() {
         assert_eq!(book.belongs(&route(), transfer(), reply, None).1, Belongs::Unasked);
         assert!(book.is_same(book.get(id(1)).unwrap().arrivals[0].hash, reply));
     }
+}
+
+/// A query that the hub rejected, and what came of it later: it had it all the same, and answered.
+fn rejected_and_then_answered() -> (Vec<Fact>, Vec<Fact>) {
+    let receipt = |of: &[u8], outcome| Fact::ReceiptRead {
+        transfer: transfer(),
+        name: "BETADM_FORESP_0751_20261201_0042.txt.sftpreceipt".parse().unwrap(),
+        hash: ContentHash::of(of),
+        outcome,
+    };
+    let mut before = round();
+    let made = before.iter().position(|fact| matches!(fact, Fact::TriggerMade)).unwrap();
+    let answer = before.iter().position(|fact| matches!(fact, Fact::ReplyFetched(_))).unwrap();
+    let answered = before.split_off(answer);
+    before.truncate(made + 1);
+    before.extend([receipt(b"failure", ReceiptOutcome::Failure { errors: vec![] }), Fact::Tidied { left: vec![] }]);
+    let declined = Decision { who: "uid 0".into(), reason: "UDK has it".into() };
+    let back = [receipt(b"success", ReceiptOutcome::Success), Fact::Declined { decision: declined }];
+    (before, back.into_iter().chain(answered).collect())
+}
+
+#[test]
+fn what_comes_for_a_story_after_its_files_were_erased_goes_in_its_time_and_is_the_same_after_a_start() {
+    // Given a rejected query whose files were erased, and that came back to life
+    let (over, erased, again) = (moment("2026-12-01"), moment("2028-01-01"), moment("2028-03-01"));
+    let (key, years) = (HashKey::new(KEY), |years| Some(Period { years, ..Period::default() }));
+    let both = Periods { archive: years(1), journal: years(5), register: None };
+    let (before, after) = rejected_and_then_answered();
+    let mut live = book(&before, over);
+    live.use_key(key);
+    live.note_erased(id(1), erased);
+    let dues = |book: &Book, now| {
+        let exchange = book.get(id(1)).unwrap();
+        due(exchange, book.around(exchange), &both, moment(now))
+    };
+    for (seq, fact) in (20..).zip(&after) {
+        assert!(live.weigh(id(1), again, fact).is_ok(), "{fact:?}");
+        live.take_in(seq, id(1), again, fact);
+    }
+
+    // Then its new files go when they are old enough
+    assert_eq!(dues(&live, "2028-03-02"), Err(Keeps::Until(moment("2029-03-01"))));
+    assert_eq!(dues(&live, "2029-03-01"), Ok(Goes::Files));
+    let exchange = live.get(id(1)).unwrap();
+    assert_eq!((exchange.replies_kept().len(), exchange.receipts_kept().len()), (1, 1));
+
+    // And what was sealed before is not sealed again
+    let already = exchange.sealed_hashes();
+    let none = BTreeSet::new();
+    let seal = |fact: &Fact, already: &BTreeSet<_>| sealed(fact, &key, already).unwrap_or_else(|| fact.clone());
+    let first: Vec<Fact> = before.iter().map(|fact| seal(fact, &none)).collect();
+    assert!(first.iter().all(|fact| sealed(fact, &key, &already).is_none()));
+    let second = after.iter().map(|fact| seal(fact, &already));
+    live.note_erased(id(1), moment("2029-03-01"));
+    let mut read = book(&first, over);
+    read.use_key(key);
+    for (seq, fact) in (20..).zip(second) {
+        read.take_in(seq, id(1), again, &fact);
+    }
+    read.take_erased(id(1), Erased { files_at: moment("2029-03-01"), story_at: None, replies: 1, receipts: 2 });
+    assert_eq!(live.get(id(1)), read.get(id(1)));
+    assert_eq!(dues(&live, "2029-03-01"), Err(Keeps::Until(moment("2033-03-01"))));
+}
+
+#[test]
+fn what_comes_for_a_story_that_was_removed_is_removed_too() {
+    // Given a story of which only the remnant is left, and a receipt that comes for it all the same
+    let over = moment("2026-12-01");
+    let (known, key) = (book(&round(), over), HashKey::new(KEY));
+    let remnant = Remnant::of(known.get(id(1)).unwrap(), None, &key).unwrap();
+    let mut book = Book::default();
+    book.use_key(key);
+    book.remember(&remnant, moment("2032-01-01"));
+    let years = |years| Some(Period { years, ..Period::default() });
+    let both = Periods { archive: years(1), journal: years(5), register: None };
+    let dues = |book: &Book| {
+        let exchange = book.get(id(1)).unwrap();
+        due(exchange, book.around(exchange), &both, moment("2032-01-02"))
+    };
+    assert_eq!(dues(&book), Err(Keeps::Gone));
+    let receipt = Fact::ReceiptRead {
+        transfer: transfer(),
+        name: "BETADM_FORESP_0751_20261201_0042.txt.sftpreceipt".parse().unwrap(),
+        hash: ContentHash::of(b"another receipt"),
+        outcome: ReceiptOutcome::Success,
+    };
+    book.take_in(30, id(1), moment("2032-01-02"), &receipt);
+
+    // Then that goes, and is left like the rest
+    assert_eq!(dues(&book), Ok(Goes::Story));
+    let remnant = Remnant::of(book.get(id(1)).unwrap(), None, &key).unwrap();
+    let plain = [b"receipt".as_slice(), b"another receipt"].map(ContentHash::of);
+    assert_eq!(remnant.receipts.iter().map(|read| read.hash).collect::<Vec<_>>(), plain.map(|hash| key.seal(hash)));
+    book.remember(&remnant, moment("2032-01-02"));
+    assert_eq!(dues(&book), Err(Keeps::Gone));
 }
 
 #[test]

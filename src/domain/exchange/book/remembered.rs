@@ -26,7 +26,8 @@ impl Book {
     pub fn remember(&mut self, remnant: &Remnant, at: Moment) {
         let id = remnant.id;
         let files_at = self.exchanges.get(&id).and_then(|known| known.erased).map_or(at, |erased| erased.files_at);
-        let exchange = remnant.to_exchange(Erased { files_at, story_at: Some(at) });
+        let (replies, receipts) = (remnant.arrivals.len(), remnant.receipts.len());
+        let exchange = remnant.to_exchange(Erased { files_at, story_at: Some(at), replies, receipts });
         if !self.exchanges.contains_key(&id) {
             self.by_route.entry(exchange.route.clone()).or_default().push(id);
         }
@@ -49,15 +50,23 @@ impl Book {
         self.put_back(exchange);
     }
 
-    /// Takes note that the files of a story were erased. `is_sealed`: its hashes are sealed already, as the journal has them.
-    pub fn note_erased(&mut self, id: FileId, at: Moment, is_sealed: bool) {
+    /// Takes note that the files of a story have been erased now, all that there are.
+    pub fn note_erased(&mut self, id: FileId, at: Moment) {
         let Some(mut exchange) = self.exchanges.get(&id).cloned() else { return };
-        if let (false, None, Some(key)) = (is_sealed, exchange.erased, &self.key) {
+        if let Some(key) = &self.key {
             exchange.seal(key);
         }
         let story_at = exchange.erased.and_then(|erased| erased.story_at);
-        exchange.erased = Some(Erased { files_at: at, story_at });
+        let (replies, receipts) = (exchange.arrivals.len(), exchange.receipts.len());
+        exchange.erased = Some(Erased { files_at: at, story_at, replies, receipts });
         self.put_back(exchange);
+    }
+
+    /// The same of a story as the journal has it, in which the hashes of what was erased are sealed.
+    pub fn take_erased(&mut self, id: FileId, erased: Erased) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.erased = Some(erased);
+        }
     }
 
     /// Puts in a story that is over, in place of what was known of it.
@@ -91,6 +100,7 @@ impl Book {
             is_broken: self.broken.contains_key(&exchange.id),
             is_held: self.is_held_by_law(&exchange.route),
             is_last_applied: last.is_some() && self.applied.get(&exchange.id).copied() == last,
+            has_entries: !self.entries_of(exchange.id).is_empty(),
         }
     }
 

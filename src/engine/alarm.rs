@@ -6,6 +6,7 @@
 
 mod heartbeat;
 pub mod notice;
+mod refusal;
 pub mod roster;
 pub mod send;
 

@@ -13,7 +13,7 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::notice::Notice;
-use super::{COMMAND, WEBHOOK};
+use super::{COMMAND, WEBHOOK, refusal};
 use crate::config::{AlarmSettings, HeartbeatSettings, Webhook, is_address};
 use crate::domain::identity::ContentHash;
 use crate::domain::person::mask_in_text;
@@ -179,7 +179,7 @@ async fn request(webhook: &Webhook, body: Option<Vec<u8>>) -> Result<(), String>
             Some(body) => agent.post(&address).content_type("application/json").send(&body[..]),
             None => agent.get(&address).call(),
         };
-        let answer = answered.map_err(|e| e.to_string().replace(&address, "…"))?;
+        let answer = answered.map_err(|e| refusal::told(&e).replace(&address, "…"))?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             status => Err(format!("it answered with HTTP status {}", status.as_u16())),

@@ -1,6 +1,7 @@
 //! The engine's sentences in Danish. They come in English, put together from patterns; here is each pattern with its
 //! Danish one. What has none stays English, and says so to a screen reader. Start with [`Said::of`].
 
+mod alarms;
 mod danish;
 
 use std::fmt;
@@ -131,7 +132,10 @@ fn danish(english: &str) -> Vec<Piece> {
 
 /// None: there is no pattern for this.
 fn by_pattern(english: &str) -> Option<Vec<Piece>> {
-    let found = danish::PATTERNS.iter().find_map(|(pattern, danish)| Some((captures(pattern, english)?, danish)));
+    let found = danish::PATTERNS
+        .iter()
+        .chain(alarms::PATTERNS)
+        .find_map(|(pattern, danish)| Some((captures(pattern, english)?, danish)));
     let (captured, in_danish) = found?;
     let own = |text: String| Piece { text, is_foreign: false };
     let mut pieces = Vec::new();

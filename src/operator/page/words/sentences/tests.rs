@@ -2,6 +2,7 @@
 //! code says is taken from the code, so that a new sentence without its Danish is found here.
 
 use super::*;
+use crate::engine::concern::ConcernKind;
 use crate::operator::held;
 use crate::operator::sentence::{self, Around};
 use crate::operator::tests::{every_fact, held_items, story};
@@ -36,7 +37,8 @@ fn filled(literal: &str) -> String {
     while let Some((before, after)) = rest.split_once('{') {
         let (_, behind) = after.split_once('}').expect("a place ends");
         text += before;
-        text += "1,234.50";
+        // What may be a sentence itself is to have its Danish, too.
+        text += "held";
         rest = behind;
     }
     text + rest
@@ -84,6 +86,156 @@ fn every_state_and_every_next_step_is_told_in_danish() {
 
     for english in told {
         assert_is_danish(&english);
+    }
+}
+
+/// Of each source that makes concerns, where the first and behind the last sentence stands, and how many there are.
+const CONCERNS: [(&str, &str, &str, usize); 5] = [
+    (include_str!("../../../../engine/desk/concerns.rs"), "fn of_open(", "#[cfg(test)]", 50),
+    (include_str!("../../../../engine/restored.rs"), "fn concern(", "command:", 2),
+    (include_str!("../../../../engine/alarm.rs"), "the engine has not turned", "..Concern", 2),
+    (include_str!("../../../alarm.rs"), "fn notice(", "\n}\n", 4),
+    (include_str!("../../../../engine/alarm/refusal.rs"), "fn of_certificate(", "\n}\n", 6),
+];
+
+#[test]
+fn every_sentence_of_an_alarm_is_told_in_danish() {
+    for (source, from, to, least) in CONCERNS {
+        let line = source.find(from).and_then(|at| source[..at].rfind('\n')).expect("the place is there");
+        let mut told = literals(&source[line..], "\n", to);
+        told.retain(|literal| literal.contains(' '));
+        assert!(told.len() >= least, "{}: {told:?}", told.len());
+        // Commands are the same in every language; a municipality's name, or a reason behind a colon, is only ever put in.
+        told.retain(|literal| {
+            !["explain held", "status held", "alarm test", ": held", "held held"].contains(&&**literal)
+        });
+        let missing: Vec<String> = told.into_iter().filter(|english| danish_of(english).is_foreign()).collect();
+        assert!(missing.is_empty(), "no Danish for {missing:#?}");
+    }
+}
+
+/// An alarm of each kind as the engine says it, and as the Danish page does.
+const OF_EACH_KIND: [(ConcernKind, &str, &str); 22] = [
+    (
+        ConcernKind::Query,
+        "the query of 0751 Aarhus (exchange 3f0f9a2e) for payment date 2026-12-30 is held and not sent, it was due by \
+         2026-12-28 12:00",
+        "Forespørgslen fra 0751 Aarhus (udveksling 3f0f9a2e) for betalingsdatoen 2026-12-30 er holdt tilbage og ikke sendt, \
+         den skulle være sendt inden 2026-12-28 12:00.",
+    ),
+    (
+        ConcernKind::Receipt,
+        "the hub's receipt for 0751 Aarhus (exchange 3f0f9a2e) has not come, and is expected by 2026-12-01 16:15",
+        "Hubbens kvittering til 0751 Aarhus (udveksling 3f0f9a2e) er ikke kommet, og ventes inden 2026-12-01 16:15.",
+    ),
+    (
+        ConcernKind::Reply,
+        "the reply for 0751 Aarhus (exchange 3f0f9a2e) has not come, and was expected by 2026-12-01 16:15",
+        "Svaret til 0751 Aarhus (udveksling 3f0f9a2e) er ikke kommet, og var ventet inden 2026-12-01 16:15.",
+    ),
+    (
+        ConcernKind::Poll,
+        "IN of endpoint hub could not be listed since 2026-12-01 16:15: far side not reachable: connection refused",
+        "IN hos modparten hub har ikke kunnet læses siden 2026-12-01 16:15: modparten kan ikke nås: connection refused.",
+    ),
+    (
+        ConcernKind::HostKey,
+        "endpoint hub: the server shows another host key than the settings have, and nothing was sent to it: found SHA256:a \
+         (ED25519), pinned SHA256:b, SHA256:c. Ask the operator of the far side, by telephone, whether the found one is its \
+         new key; if so, it goes into host_keys beside the old one",
+        "Modpart hub: serveren viser en anden værtsnøgle end indstillingernes, og intet blev sendt til den: fundet SHA256:a \
+         (ED25519), kendt SHA256:b, SHA256:c. Spørg modpartens driftsansvarlige i telefonen, om den fundne er deres nye \
+         nøgle; er den det, skrives den i host_keys ved siden af den gamle.",
+    ),
+    (ConcernKind::Login, "endpoint hub: login refused: for KY", "Modpart hub: login afvist: for KY."),
+    (
+        ConcernKind::Held,
+        "a reply of 0751 Aarhus (exchange 3f0f9a2e) is held: the reply ends all 1,203 agreements of the register",
+        "Et svar fra 0751 Aarhus (udveksling 3f0f9a2e) holdes tilbage: svaret afslutter alle 1.203 aftaler i registret.",
+    ),
+    (
+        ConcernKind::InDoubt,
+        "whether the trigger of 0751 Aarhus (exchange 3f0f9a2e) was made is unknown: no answer from the far side, so the \
+         outcome is unknown: timed out",
+        "Om triggeren fra 0751 Aarhus (udveksling 3f0f9a2e) blev lavet, vides ikke: intet svar fra modparten, så udfaldet er \
+         ukendt: timed out.",
+    ),
+    (
+        ConcernKind::Rejected,
+        "the hub rejected the query of 0751 Aarhus (exchange 3f0f9a2e): 1001 Ukendt modtager",
+        "Hubben afviste forespørgslen fra 0751 Aarhus (udveksling 3f0f9a2e): 1001 Ukendt modtager.",
+    ),
+    (
+        ConcernKind::Unfit,
+        "the latest file of 0751 Aarhus (exchange 3f0f9a2e) is no fit query: it was refused",
+        "Den seneste fil fra 0751 Aarhus (udveksling 3f0f9a2e) er ingen brugbar forespørgsel: den blev afvist her.",
+    ),
+    (
+        ConcernKind::Journal,
+        "the journal of exchange 3f0f9a2e cannot be followed, nothing is done for it: entry 7 is not understood",
+        "Journalen for udveksling 3f0f9a2e kan ikke følges, intet gøres for den: entry 7 is not understood.",
+    ),
+    (
+        ConcernKind::Stuck,
+        "0751 Aarhus (exchange 3f0f9a2e) does not get on from accepted: the far side refused: no space",
+        "0751 Aarhus (udveksling 3f0f9a2e) kommer ikke videre fra taget imod: modparten afviste: no space.",
+    ),
+    (
+        ConcernKind::Untakable,
+        "the file a.txt in IN of endpoint hub cannot be taken: its metadata says 7 bytes, it has 3",
+        "Filen a.txt i IN hos modparten hub kan ikke hentes: dens metadata siger 7 byte, den har 3.",
+    ),
+    (
+        ConcernKind::Disk,
+        "2 exchanges cannot go on: No space left on device (os error 28)",
+        "2 udvekslinger kan ikke fortsætte: No space left on device (os error 28).",
+    ),
+    (
+        ConcernKind::Folder,
+        "the folder /var/spool/sluse/outbox/0751 cannot be read, what lies there waits: Permission denied (os error 13)",
+        "Mappen /var/spool/sluse/outbox/0751 kan ikke læses, og det, der ligger i den, venter: Permission denied (os error 13).",
+    ),
+    (
+        ConcernKind::Restored,
+        "the journal ends at entry 3, and had 7 at 2026-12-01 16:15:00 Danish time: the store was put back from a backup or \
+         lost its end, nothing is sent",
+        "Journalen slutter ved post 3 og havde 7 poster 2026-12-01 16:15:00 dansk tid: databasen er lagt tilbage fra en \
+         sikkerhedskopi eller har mistet sin slutning, og intet sendes.",
+    ),
+    (
+        ConcernKind::Anchor,
+        "the anchor /var/lib/sluse/journal.anchor cannot be written: Permission denied (os error 13)",
+        "Ankeret /var/lib/sluse/journal.anchor kan ikke skrives: Permission denied (os error 13).",
+    ),
+    (
+        ConcernKind::Calendar,
+        "the payment dates of [calendar] end on 2026-12-30: no query is expected after that",
+        "Betalingsdatoerne i [calendar] slutter 2026-12-30: derefter ventes ingen forespørgsel.",
+    ),
+    (
+        ConcernKind::Receiver,
+        "alarms do not get through by webhook: it answered with HTTP status 503",
+        "Alarmer kommer ikke igennem ved webhook: den svarede med HTTP-status 503.",
+    ),
+    (
+        ConcernKind::Stalled,
+        "the engine has not turned since 2026-12-01 16:15, nothing happens",
+        "Motoren har stået stille siden 2026-12-01 16:15, og intet sker.",
+    ),
+    (
+        ConcernKind::Unit,
+        "the unit sluse.service has failed and is not started again: nothing happens by itself",
+        "Enheden sluse.service er fejlet og bliver ikke startet igen: intet sker af sig selv.",
+    ),
+    (ConcernKind::Test, "this is a test, nothing is wrong", "Dette er en prøve, intet er galt."),
+];
+
+#[test]
+fn an_alarm_of_every_kind_is_told_in_both_languages() {
+    assert_eq!(OF_EACH_KIND.map(|(kind, ..)| kind), ConcernKind::ALL);
+    for (_, english, danish) in OF_EACH_KIND {
+        assert_eq!(danish_of(english).sentence().to_string(), danish);
+        assert_eq!(Said::of(Language::English, english).to_string(), english.replace('\'', "&#39;"));
     }
 }
 

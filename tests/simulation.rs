@@ -233,6 +233,25 @@ fn what_the_hub_does_wrong_is_known_again_though_everything_is_removed_as_soon_a
 }
 
 #[test]
+fn settings_that_change_again_and_again_break_nothing_wherever_one_fault_befalls_a_round() {
+    let (mut outcomes, mut renewed) = (Outcomes::default(), [0, 0]);
+    let case = Case { seed: 2, reloads: true, municipalities: 2, ..Case::clean() };
+    let swept = sweep(&case, faults, &mut |swing| {
+        let fault = format!("{}, while the settings change", told(swing.fault, swing.kind));
+        outcomes.add(fault, joined(&swing.evidence.ends), swing.evidence.persons);
+        renewed.iter_mut().zip(swing.evidence.renewed).for_each(|(sum, count)| *sum += count);
+    });
+
+    assert_sound(&swept);
+    let (effects, runs, persons, [taken, refused]) = (swept.effects, swept.runs, swept.persons.len(), renewed);
+    println!(
+        "{effects} effects, {runs} runs, a person needed in {persons}; settings: {taken} in force, {refused} refused"
+    );
+    assert!(taken > 0 && refused > 0, "settings are taken, and refused where a story under way needs the former ones");
+    outcomes.record(Chapter::Simulation);
+}
+
+#[test]
 fn every_planted_fault_is_caught_by_the_judge() {
     for plant in PLANTS {
         let mut worlds = (1..=WORLDS_MAX)

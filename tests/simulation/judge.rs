@@ -54,6 +54,8 @@ pub struct Evidence {
     /// Decisions that people took, and those that were refused because things had moved on.
     pub decided: u64,
     pub stale: u64,
+    /// How often other settings came into force, and how often they were refused.
+    pub renewed: [u64; 2],
     /// How the exchanges ended, with what a person is told of the ones that wait.
     pub ends: BTreeMap<String, u64>,
 }

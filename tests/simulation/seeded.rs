@@ -45,6 +45,7 @@ fn seeded(seed: u64) -> Case {
         writes_on: dice.below(6) == 0,
         has_person: dice.below(3) > 0,
         keeps_nothing: seed.is_multiple_of(4),
+        reloads: seed % 5 == 1,
         plant: Plant::None,
     }
 }

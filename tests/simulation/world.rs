@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sluse::config::{Depth, Settings, TriggerWay};
@@ -96,6 +96,8 @@ pub struct Case {
     pub has_person: bool,
     /// Everything is removed as soon as it is over.
     pub keeps_nothing: bool,
+    /// The settings change again and again.
+    pub reloads: bool,
     pub plant: Plant,
 }
 
@@ -116,6 +118,7 @@ impl Case {
             writes_on: false,
             has_person: false,
             keeps_nothing: false,
+            reloads: false,
             plant: Plant::None,
         }
     }
@@ -148,13 +151,18 @@ pub(super) fn layouts() -> Arc<(Layout, Layout)> {
 }
 
 /// What outlives the processes of a run.
+#[derive(Clone)]
 pub(super) struct World {
     pub case: Case,
     pub fates: Fates,
     pub drive: Drive,
     pub safe: Safe,
     pub server: Server,
+    /// As they were written first.
     pub settings: Settings,
+    /// As the file has them now.
+    file: Arc<Mutex<Settings>>,
+    renewed: Arc<Mutex<[u64; 2]>>,
     pub door: Door,
 }
 
@@ -175,6 +183,8 @@ async fn play(case: &Case) -> Evidence {
         drive: Drive::default(),
         safe: Safe::default(),
         server: Server::default(),
+        file: Arc::new(Mutex::new(settings.clone())),
+        renewed: Arc::default(),
         settings,
         fates: fates.clone(),
         door: Door::default(),
@@ -243,7 +253,8 @@ async fn play(case: &Case) -> Evidence {
     let left = world.drive.files_below(Path::new("/sim/outbox"));
     let (faults, told) = fates.faults();
     let notebook = notebook.lock().expect("nobody else holds it").clone();
-    let mut evidence = Evidence { effects: fates.effects(), faults, told, ..Evidence::default() };
+    let renewed = *world.renewed();
+    let mut evidence = Evidence { effects: fates.effects(), faults, told, renewed, ..Evidence::default() };
     let case = judge::Case {
         written,
         journal,
@@ -311,6 +322,34 @@ impl World {
                 self.drive.make_folder(&exchange.inbox.join(code.to_string()));
             }
         }
+    }
+
+    pub fn file(&self) -> MutexGuard<'_, Settings> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often other settings came into force, and how often they were refused.
+    pub fn renewed(&self) -> MutexGuard<'_, [u64; 2]> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Others that a person may write: another pace, another way to make the trigger, or a municipality less for a while.
+    pub fn other_settings(&self) -> Settings {
+        let (mut settings, fates) = (self.settings.clone(), &self.fates);
+        for endpoint in settings.endpoints.values_mut() {
+            endpoint.poll = Duration::from_secs(10 + 10 * fates.below(3));
+            if fates.below(4) == 0 {
+                endpoint.trigger = TriggerWay::Write;
+            }
+        }
+        for exchange in settings.exchanges.values_mut() {
+            exchange.settle = Duration::from_secs(5 + fates.below(10));
+            let municipalities = &mut exchange.municipalities;
+            if municipalities.len() > 1 && fates.below(4) == 0 {
+                municipalities.remove(fates.below(municipalities.len() as u64) as usize);
+            }
+        }
+        settings
     }
 
     fn person(&self, hub: &Hub, notebook: &Arc<Mutex<Notebook>>) -> Person {

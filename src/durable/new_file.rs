@@ -18,11 +18,14 @@ pub(super) struct NewFile {
     since_early: u64,
     /// The early sync at work. What it comes to is this file's own outcome: a failure is reported only once.
     early: Option<JoinHandle<io::Result<()>>>,
+    /// Shared syncs that had failed before the first byte. None: that was not to be found out.
+    failures: Option<u64>,
 }
 
 impl NewFile {
     pub(super) fn new(file: File, path: PathBuf) -> NewFile {
-        NewFile { file, path, since_early: 0, early: None }
+        let failures = together::failures(&file).ok();
+        NewFile { file, path, since_early: 0, early: None, failures }
     }
 
     fn begin_early(&mut self) -> io::Result<()> {
@@ -63,7 +66,11 @@ impl Write for NewFile {
 impl Growing for NewFile {
     fn sync(&mut self) -> io::Result<()> {
         self.end_early()?;
-        together::sync(&[&self.file, &folder_of(&self.path)?])
+        together::sync(&[&self.file, &folder_of(&self.path)?])?;
+        match together::failures(&self.file)? {
+            now if Some(now) == self.failures => Ok(()),
+            _ => Err(io::Error::other("a sync of the disk failed meanwhile, and these bytes may be lost")),
+        }
     }
 }
 
@@ -87,6 +94,16 @@ mod tests {
 
         assert!(growing.early.is_none());
         assert_eq!(std::fs::metadata(&path).unwrap().len(), blocks << 20);
+    }
+
+    #[test]
+    fn a_file_under_which_a_shared_sync_failed_is_not_told_to_be_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut growing = NewFile::new(File::create(&path).unwrap(), path);
+        growing.failures = growing.failures.map(|failures| failures + 1);
+
+        assert!(growing.sync().is_err());
     }
 
     #[test]

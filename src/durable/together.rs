@@ -10,11 +10,22 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 /// The file systems that files were synced on, by device number; a process sees few of them.
 static LINES: Mutex<BTreeMap<u64, Arc<Line>>> = Mutex::new(BTreeMap::new());
+
+/// A shared sync that fails says so to those who waited for it, and the kernel then to nobody who opens a file later;
+/// but it may have been the bytes of somebody who had not come to his sync yet. Changes to folders come to it at once.
+const DISTRUST: Duration = Duration::from_secs(5);
+
+/// How often a shared sync of this file's file system has failed. A writer keeps it from his first byte on: if it has grown
+/// when all of his are synced, some of them may be lost.
+pub(super) fn failures(file: &File) -> io::Result<u64> {
+    Ok(line_of(file)?.state().failures)
+}
 
 /// What has gone into these files and folders is on the disk when this returns.
 pub(super) fn sync(files: &[&File]) -> io::Result<()> {
@@ -23,9 +34,16 @@ pub(super) fn sync(files: &[&File]) -> io::Result<()> {
         by_device.entry(file.metadata()?.dev()).or_default().push(file);
     }
     by_device.into_iter().try_for_each(|(device, files)| {
-        let line = LINES.lock().unwrap_or_else(PoisonError::into_inner).entry(device).or_default().clone();
-        line.sync(|| files.iter().try_for_each(|file| file.sync_all()), || Ok(rustix::fs::syncfs(files[0])?))
+        line(device).sync(|| files.iter().try_for_each(|file| file.sync_all()), || Ok(rustix::fs::syncfs(files[0])?))
     })
+}
+
+fn line_of(file: &File) -> io::Result<Arc<Line>> {
+    Ok(line(file.metadata()?.dev()))
+}
+
+fn line(device: u64) -> Arc<Line> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner).entry(device).or_default().clone()
 }
 
 /// Who waits for a sync of one file system.
@@ -34,6 +52,9 @@ struct Line(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    /// Rounds that failed, and when the last one did.
+    failures: u64,
+    failed: Option<Instant>,
     /// At work alone.
     alone: usize,
     is_at_work: bool,
@@ -51,8 +72,16 @@ struct Round {
 
 impl Line {
     /// `alone` syncs what is the caller's own, `all` everything. One of them is called, here or, for all who wait by then,
-    /// by another caller that began after this call.
+    /// by another caller that began after this call. After a round that failed nobody is told for a while that all is well.
     fn sync(&self, alone: impl FnOnce() -> io::Result<()>, all: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.synced(alone, all)?;
+        match self.state().failed {
+            Some(failed) if failed.elapsed() < DISTRUST => Err(Errno::IO.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn synced(&self, alone: impl FnOnce() -> io::Result<()>, all: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state();
         if state.alone == 0 && !state.is_at_work {
             state.alone += 1;
@@ -79,6 +108,10 @@ impl Line {
         let number = |trouble: &io::Error| Errno::from_io_error(trouble).unwrap_or(Errno::IO);
         let mut state = self.state();
         let _ = ours.came_to.set(synced.as_ref().map_or_else(|trouble| Err(number(trouble)), |()| Ok(())));
+        if synced.is_err() {
+            state.failures += 1;
+            state.failed = Some(Instant::now());
+        }
         state.is_at_work = false;
         ours.news.notify_all();
         state.next.news.notify_one();
@@ -134,23 +167,27 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_to_everyone_who_waited_for_that_sync() {
-        let (line, told, alone) = (Line::default(), AtomicU64::new(0), AtomicU64::new(0));
-        let fails = || Err(rustix::io::Errno::IO.into());
+    fn a_failure_is_told_to_everyone_who_waited_for_that_sync_and_to_those_who_come_soon_after() {
+        let (line, told) = (Line::default(), AtomicU64::new(0));
 
         all_at_once(|| {
+            let mut is_own = false;
             let succeeds = || {
-                alone.fetch_add(1, Ordering::SeqCst);
+                is_own = true;
                 std::thread::yield_now();
                 Ok(())
             };
-            if line.sync(succeeds, fails).is_err_and(|e| e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
-            {
-                told.fetch_add(1, Ordering::SeqCst);
-            }
+            let synced = line.sync(succeeds, || Err(Errno::IO.into()));
+            told.fetch_add(u64::from(synced.is_err()), Ordering::SeqCst);
+            assert!(is_own || synced.is_err());
         });
 
-        assert_eq!(told.into_inner() + alone.into_inner(), CALLERS * CALLS);
+        let told = told.into_inner();
+        assert_eq!(told > 0, line.state().failures > 0);
+        line.state().failed = Some(Instant::now());
+        assert!(line.sync(|| Ok(()), || Ok(())).is_err());
+        line.state().failed = Instant::now().checked_sub(DISTRUST);
+        assert!(line.sync(|| Ok(()), || Ok(())).is_ok());
     }
 
     #[test]

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use super::sight::STILL_BEFORE_LOOK;
 
-/// A listing is made anew after so long, whatever the folder's time says: not every file system is honest about it.
-const LASTS: Duration = Duration::from_secs(30);
+/// A listing is made anew after so long, whatever the folder's time says: not every file system is honest about it. Less
+/// than from one periodic look to the next.
+const LASTS: Duration = Duration::from_secs(20);
+
+/// So coarse are the times of file systems that keep whole seconds, or every other one.
+const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// The last listing of a folder.
 pub struct Lasting<T> {
@@ -37,7 +41,10 @@ impl<T> Lasting<T> {
     /// Keeps what a listing came to that was made after [`Lasting::still`] was asked, at the same `now`. What comes within
     /// one tick of the file system's clock with the last change would not show, so only when that is some ticks ago.
     pub fn keep(&mut self, listing: T, now: Duration) {
-        let is_known_still = self.seen.is_some_and(|(_, since)| now.saturating_sub(since) >= STILL_BEFORE_LOOK);
+        let is_known_still = self.seen.is_some_and(|(changed_micros, since)| {
+            let is_coarse = changed_micros % 1_000_000 == 0;
+            now.saturating_sub(since) >= if is_coarse { COARSE_TICK } else { STILL_BEFORE_LOOK }
+        });
         self.listing = is_known_still.then_some((listing, now));
     }
 }
@@ -59,6 +66,20 @@ mod tests {
         assert_eq!(lasting.still(Some(1), later), None);
         lasting.keep("a while after", later);
         assert_eq!(lasting.still(Some(1), later + TICK), Some(&"a while after"));
+    }
+
+    #[test]
+    fn where_times_are_in_whole_seconds_the_change_before_it_is_longer_ago() {
+        let lasts = |changed_micros, after| {
+            let mut lasting = Lasting::default();
+            lasting.still(Some(changed_micros), TICK);
+            lasting.still(Some(changed_micros), TICK + after);
+            lasting.keep((), TICK + after);
+            lasting.still(Some(changed_micros), TICK + after).is_some()
+        };
+
+        assert!(lasts(5_000_001, STILL_BEFORE_LOOK) && !lasts(5_000_000, STILL_BEFORE_LOOK));
+        assert!(lasts(5_000_000, COARSE_TICK));
     }
 
     #[test]

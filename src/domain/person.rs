@@ -106,11 +106,15 @@ impl fmt::Debug for Cpr {
 /// How people write a CPR number with something between its parts.
 const GROUPINGS: [&[usize]; 2] = [&[6, 4], &[2, 2, 2, 4]];
 
-/// What stands between the parts.
-const SEPARATORS: [char; 4] = ['-', ' ', '/', '.'];
+/// What stands between the parts, also as word processors write it.
+const SEPARATORS: [char; 12] =
+    ['-', ' ', '/', '.', '\u{a0}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}', '\u{202f}'];
+
+/// One is usual; a slip of the finger makes two or three.
+const SEPARATORS_MAX: usize = 3;
 
 /// Free text with everything in it that could be a CPR number masked: ten digits or more in a row, or six and
-/// four, or two, two, two and four, with one separator between them. For names of files and words of others, which
+/// four, or two, two, two and four, with separators between them. For names of files and words of others, which
 /// may hold anything. A text that this changes must not be kept.
 pub fn mask_in_text(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
@@ -154,8 +158,11 @@ fn cpr_length(characters: &[char]) -> Option<usize> {
         let mut at = 0;
         for (number, group) in groups.iter().enumerate() {
             if number > 0 {
-                characters.get(at).filter(|c| SEPARATORS.contains(c))?;
-                at += 1;
+                let between = characters[at..].iter().take_while(|c| SEPARATORS.contains(c)).count();
+                if !(1..=SEPARATORS_MAX).contains(&between) {
+                    return None;
+                }
+                at += between;
             }
             if run_of_digits(&characters[at..]) != *group {
                 return None;
@@ -182,6 +189,10 @@ mod tests {
             ("x120707614285", "x120707xxxxxx"),
             ("070761/4285, 070761.4285 and 070761 4285", "070761/xxxx, 070761.xxxx and 070761 xxxx"),
             ("07.07.61-4285", "07.07.61-xxxx"),
+            (
+                "070761\u{2013}4285, 070761--4285 and 070761 - 4285",
+                "070761\u{2013}xxxx, 070761--xxxx and 070761 - xxxx",
+            ),
             ("12070761-42850", "120707xx-xxxxx"),
             ("070761 4285 070761 4285", "070761 xxxx 070761 xxxx"),
             ("QUERY.20261201.0042.txt at 20261201 0715", "QUERY.20261201.0042.txt at 20261201 0715"),

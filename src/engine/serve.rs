@@ -32,7 +32,10 @@ const LOOK_WITHIN: Duration = Duration::from_secs(15);
 /// A decision is answered with what it led to. Shorter than a command waits, so that it is told what may be concluded.
 const DECISION_WITHIN: Duration = Duration::from_secs(50);
 
-/// A caller has so long to say what it wants, and to take each part of the answer.
+/// A caller has so long to say what it wants: programs write it at once, and whoever says nothing keeps others from a place.
+const ASKS_WITHIN: Duration = Duration::from_secs(3);
+
+/// A caller has so long to take each part of the answer.
 const CALLER_WITHIN: Duration = Duration::from_secs(30);
 
 /// After a failure to accept, such as too many open files, the socket is left alone for so long.
@@ -110,7 +113,7 @@ async fn serve_one(
     let (from, mut to) = stream.split();
     let mut line = String::new();
     let mut from = BufReader::new(from.take(REQUEST_BYTES_MAX));
-    match tokio::time::timeout(CALLER_WITHIN, from.read_line(&mut line)).await {
+    match tokio::time::timeout(ASKS_WITHIN, from.read_line(&mut line)).await {
         Ok(Ok(read)) if read > 0 => {}
         _ => return,
     }

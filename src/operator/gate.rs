@@ -110,6 +110,7 @@ fn next(line: &GateLine, shut: &Shut, report: &GateReport) -> String {
             format!("query {} --payment-date {}{exchange}", line.municipality, report.payment_date)
         }
         Shut::SeveralQueries { .. } => format!("explain {} --all", line.municipality),
+        Shut::SecondHeld { .. } => "held".to_owned(),
         Shut::CameToNothing { id, .. }
         | Shut::UnderWay { id, .. }
         | Shut::NoReply { id }

@@ -22,6 +22,8 @@ pub enum Shut {
         ids.len()
     )]
     SeveralQueries { ids: Vec<FileId> },
+    #[error("another query for this payment date is held, and was not sent; a person approves or refuses it")]
+    SecondHeld { id: FileId },
     /// The one query has not come to its end.
     #[error("the query is {state}; next: {next}")]
     UnderWay { id: FileId, state: String, next: String },
@@ -61,6 +63,11 @@ pub fn judge(book: &Book, route: &Route, payment_date: Date) -> Option<Shut> {
             return Some(Shut::CameToNothing { id: last.id, state: last.state_name().to_owned() });
         }
         (several, _) => {
+            let is_undecided = |exchange: &&Exchange| exchange.held().is_some() && !exchange.was_sent();
+            let (undecided, others): (Vec<&Exchange>, Vec<&Exchange>) = several.iter().copied().partition(is_undecided);
+            if let ([second, ..], [_]) = (undecided.as_slice(), others.as_slice()) {
+                return Some(Shut::SecondHeld { id: second.id });
+            }
             return Some(Shut::SeveralQueries { ids: several.iter().map(|exchange| exchange.id).collect() });
         }
     };

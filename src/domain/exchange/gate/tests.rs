@@ -158,6 +158,8 @@ fn every_reason_keeps_the_gate_shut_and_nothing_else_does() {
     let rejected = || [sent(2, DATE), vec![failure(), Fact::Tidied { left: vec![] }]].concat();
     let by_order = |reply: Fact| instead([vec![reply, applied(1)], handed_over()].concat());
     let name_taken = || held(HoldReason::InboxNameTaken { name: "reply.txt".into() });
+    let second_held =
+        || Fact::QueryHeld { reasons: vec![HoldReason::SecondQuery { other: id(1), payment_date: DATE }] };
     let done = || vec![Fact::CommandRan { exit: None }, Fact::Tidied { left: vec![] }];
     #[rustfmt::skip]
     let table: Vec<(&str, Vec<Journal>, &str)> = vec![
@@ -178,6 +180,7 @@ fn every_reason_keeps_the_gate_shut_and_nothing_else_does() {
         ("refused", vec![of(2, refused())], "the query for this payment date is refused"),
         ("rejected", vec![of(2, rejected())], "the query for this payment date is rejected"),
         ("two", vec![of(1, whole(1, DATE)), of(2, sent(2, DATE))], "2 queries for this payment date count"),
+        ("a second one held", vec![of(1, whole(1, DATE)), of(2, vec![accepted(2, DATE), second_held()])], "is held, and was not sent"),
         ("two, both answered", vec![of(1, whole(1, DATE)), of(2, whole(2, DATE))], "2 queries for this payment date count"),
         ("just taken", vec![of(1, vec![accepted(1, DATE)])], "the query is accepted; next: the data is uploaded"),
         ("sent", instead(vec![]), "the query is submitted; next: the hub's receipt comes"),

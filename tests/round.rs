@@ -9,7 +9,7 @@ use std::fs;
 use std::time::SystemTime;
 
 use jiff::civil::date;
-use rig::{FarPlan, Ground, payment_date, sorted_names};
+use rig::{FarPlan, Ground, payment_date, sorted_names, until};
 use sluse::store::Question;
 
 /// Content and time of every file of a folder.
@@ -19,6 +19,30 @@ fn files_of(folder: &std::path::Path) -> BTreeMap<String, (Vec<u8>, SystemTime)>
         (name, (fs::read(&path).unwrap(), path.metadata().unwrap().modified().unwrap()))
     };
     sorted_names(folder).into_iter().map(look).collect()
+}
+
+#[test]
+fn replies_that_come_together_are_applied_in_their_order() {
+    // Given three queries of one municipality that the hub has answered while the daemon was away
+    let mut ground = Ground::lay(&["0751"], FarPlan { hub: false, ..FarPlan::default() });
+    let municipality = ground.municipality();
+    let mut daemon = ground.start();
+    for round in 1..=3 {
+        ground.ask_for(municipality, payment_date(round));
+        ground.until_state(municipality, round as usize, "submitted");
+    }
+    daemon.terminate();
+    ground.far_mut().open_hub(&[]);
+    until("three replies in IN", || {
+        let names = ground.far().names_in_in();
+        (names.iter().filter(|name| name.contains("SVAR") && name.ends_with(".metadata")).count() == 3).then_some(())
+    });
+
+    let _daemon = ground.start();
+    ground.until_state(municipality, 3, "done");
+
+    ground.assert_once(municipality, 3);
+    assert_eq!(ground.count_of(municipality, "reply_held"), 0);
 }
 
 #[test]

@@ -322,6 +322,8 @@ impl Exchange {
     fn gather(&mut self, at: Moment, fact: &Fact) {
         match fact {
             Fact::DataUploaded => self.touched_out = true,
+            // Whatever was on its way there is on no record yet.
+            Fact::Withdrawn { .. } if self.state == State::Accepted => self.touched_out = true,
             Fact::TriggerStaged { part } => self.parts.push(part.clone()),
             Fact::TriggerIntended { way } => {
                 self.intended = Some(way.clone());

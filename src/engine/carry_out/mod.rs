@@ -91,6 +91,8 @@ pub struct Known {
     pub applied: Option<u64>,
     /// Compare only to hold again: a person wants to decide, but the register has moved on.
     pub only_look: bool,
+    /// Nothing has gone wrong with this exchange since it last got on.
+    pub is_smooth: bool,
 }
 
 /// Carries out one duty of one exchange.

@@ -18,8 +18,14 @@ impl<C: Connect> Work<C> {
         if self.exchange.attempts > 0 {
             return Ok(self.put_data().await?.into());
         }
-        // The first time nothing is to be looked at or put away before the trigger is staged, so the two go side by side.
-        let (data, staged) = tokio::join!(self.put_data(), self.stage_beside(true));
+        // Nothing is to be looked at or put away before the trigger is staged the first time, so the two go side by side.
+        // Where that went wrong, the data goes first: each staging has a part name of its own, and an OUT that is full
+        // would be filled with them.
+        let (data, staged) = if self.known.is_smooth {
+            tokio::join!(self.put_data(), self.stage_beside(true))
+        } else {
+            (Ok(self.put_data().await?), self.stage_beside(true).await)
+        };
         let uploaded = match (data, &staged) {
             (Ok(uploaded), _) => uploaded,
             (Err(setback), Ok(Fact::TriggerStaged { part })) => {

@@ -7,6 +7,7 @@ use tracing::{debug, error, warn};
 
 use super::halts::no_room;
 use super::{Done, House, Key, Rest};
+use crate::domain::exchange::fact::Arrival;
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::{Duty, Exchange, Fact, State};
 use crate::domain::identity::FileId;
@@ -104,6 +105,9 @@ impl<C: Connect> House<C> {
         match duty {
             // One reply of a route after the other, so that each is compared with what the last one left.
             Duty::Compare { .. } if self.comparing.contains_key(&exchange.route) => Some(Hindrance::Later),
+            Duty::Compare { arrival, approved: None } if self.is_behind_another(exchange.id, arrival) => {
+                Some(Hindrance::Later)
+            }
             Duty::StageTrigger => {
                 let attempts = self.too_many_attempts(exchange)?;
                 Some(Hindrance::Fact(Fact::QueryHeld { reasons: vec![HoldReason::ManyAttempts { attempts }] }))
@@ -126,6 +130,18 @@ impl<C: Connect> House<C> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a reply of the same route and with a lower name, which has date and number in it, is about to come in or
+    /// to be compared. One that does not get on holds up nobody.
+    fn is_behind_another(&self, id: FileId, arrival: &Arrival) -> bool {
+        let is_before = |other: &Exchange| {
+            other.id != id
+                && other.route == arrival.route
+                && !self.rests.contains_key(&other.id)
+                && matches!(other.duty(), Some(Duty::Compare { arrival: of, approved: None }) if of.name < arrival.name)
+        };
+        self.is_on_its_way(&arrival.route, |name| *name < arrival.name) || self.book.due().any(is_before)
     }
 
     fn connect(&mut self, link: Arc<Link<C>>) {
@@ -155,6 +171,7 @@ impl<C: Connect> House<C> {
             },
             applied: self.book.applied(id),
             only_look: self.look_anew.remove(&id),
+            is_smooth: !self.rests.contains_key(&id),
         };
         let site = self.site.clone();
         self.spawn(Key::Duty(id), async move { Done::Duty { id, out: carry_out(site, exchange, duty, known).await } });

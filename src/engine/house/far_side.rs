@@ -178,7 +178,7 @@ impl<C: Connect> House<C> {
             FetchedReply::Arrived { transfer, hash, .. } if self.has_fetched(&candidate.name, transfer, hash) => {}
             FetchedReply::Arrived { transfer, hash, size, delivery } => {
                 let (id, belongs) = self.book.belongs(&candidate.route, transfer, hash, delivery);
-                if belongs == Belongs::Order && self.more_may_come(endpoint, &candidate) {
+                if belongs == Belongs::Order && self.is_on_its_way(&candidate.route, |name| *name != candidate.name) {
                     // One that echoes the delivery number goes first; this one is fetched again at the next poll.
                     return;
                 }
@@ -198,24 +198,23 @@ impl<C: Connect> House<C> {
         }
     }
 
-    /// Whether another reply of the same route is on its way in.
-    fn more_may_come(&self, endpoint: &EndpointName, candidate: &Candidate) -> bool {
-        let kinds = self.site.kinds_of(endpoint);
-        let is_of_route = |name: &RemoteName| {
-            *name != candidate.name && arrivals::reply_route(&kinds, name.as_str()).as_ref() == Some(&candidate.route)
-        };
+    /// Whether a reply of a route with such a name is on its way in.
+    pub(super) fn is_on_its_way(&self, route: &Route, is_meant: impl Fn(&RemoteName) -> bool) -> bool {
+        let Some(kind) = self.site.kinds.get(&route.exchange) else { return false };
+        let (endpoint, kinds) = (&kind.settings.endpoint, self.site.kinds_of(&kind.settings.endpoint));
+        let is_it =
+            |name: &RemoteName| is_meant(name) && arrivals::reply_route(&kinds, name.as_str()).as_ref() == Some(route);
         let queued = self.polls.get(endpoint).into_iter().flat_map(|poll| &poll.to_fetch);
         queued
             .filter_map(|next| match next {
                 ToFetch::Reply(candidate) => Some(&candidate.name),
                 ToFetch::Receipt(_) => None,
             })
-            .any(is_of_route)
-            || self.busy.iter().any(|key| matches!(key, Key::Fetch(of, name) if of == endpoint && is_of_route(name)))
-            || self
-                .pending
-                .iter()
-                .any(|(_, fact)| matches!(fact, Fact::ReplyFetched(arrival) if arrival.route == candidate.route))
+            .any(is_it)
+            || self.busy.iter().any(|key| matches!(key, Key::Fetch(of, name) if of == endpoint && is_it(name)))
+            || self.pending.iter().any(
+                |(_, fact)| matches!(fact, Fact::ReplyFetched(arrival) if arrival.route == *route && is_meant(&arrival.name)),
+            )
     }
 
     /// Told once per change, and shown with what waits in IN.

@@ -174,7 +174,9 @@ fn a_reply_that_was_refused_is_not_forgotten_while_another_is_waited_for() {
 
 #[test]
 fn out_is_not_said_to_be_cleared_where_nothing_was_put() {
-    let (never, _) = last_of(vec![query(), withdrawn(), Fact::SetAside]);
+    let reasons = vec![HoldReason::ManyAttempts { attempts: 1 }];
+    let (never, _) = last_of(vec![query(), Fact::QueryHeld { reasons }, withdrawn(), Fact::SetAside]);
+    let (at_once, _) = last_of(vec![query(), withdrawn(), Fact::SetAside]);
     let (cleared, _) = last_of(vec![query(), Fact::DataUploaded, withdrawn(), Fact::SetAside]);
     let (file, _) = last_of(vec![unfit(), Fact::SetAside]);
     let unasked = [reply(), reply_held(HoldReason::Unasked), declined("not ours"), Fact::SetAside];
@@ -182,6 +184,7 @@ fn out_is_not_said_to_be_cleared_where_nothing_was_put() {
 
     assert!(never.ends_with("nothing of it was ever put into OUT."), "{never}");
     assert!(cleared.ends_with("whatever of it lay in OUT was cleared away."), "{cleared}");
+    assert_eq!(at_once, cleared, "some of it may have been on its way");
     assert!(file.starts_with("The file lies in refused/"), "{file}");
     assert!(unasked.starts_with("The reply is off the far side"), "{unasked}");
 }

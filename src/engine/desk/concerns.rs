@@ -153,6 +153,8 @@ impl Office {
                 _ => "a query",
             };
             return Some(Concern {
+                // Another hold of the same exchange is another thing to decide.
+                id: format!("{}:{}", id_of(ConcernKind::Held, exchange), exchange.since),
                 what: format!("{what} of {} is held: {first}", named(exchange)),
                 advice: "look at it, and approve or refuse it".to_owned(),
                 command: "held".to_owned(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::House;
@@ -108,24 +109,22 @@ fn tell(former: &[Concern], found: &[Concern]) {
             continue;
         }
         let kind = concern.kind.name();
-        let municipality = concern.municipality.map(|code| code.to_string());
-        let (exchange, endpoint) = (concern.story.map(short_id), concern.endpoint.as_ref().map(ToString::to_string));
-        let deadline = concern.deadline.map(|deadline| deadline.to_string());
-        let (what, next) = (&concern.what, &concern.command);
+        let (municipality, exchange) = (concern.municipality.map(display), concern.story.map(short_id).map(display));
+        let (endpoint, deadline) = (concern.endpoint.as_ref().map(display), concern.deadline.map(display));
+        let (what, advice, next) = (&concern.what, &concern.advice, format!("sluse {}", concern.command));
         match concern.severity {
             Severity::Alarm => error!(
-                kind, municipality, exchange, endpoint, since = %concern.since, deadline, %what, %next,
+                kind, municipality, exchange, endpoint, since = %concern.since, deadline, %what, %advice, next,
                 "alarm: a person is needed"
             ),
             Severity::Warning => warn!(
-                kind, municipality, exchange, endpoint, since = %concern.since, deadline, %what, %next,
+                kind, municipality, exchange, endpoint, since = %concern.since, deadline, %what, %advice, next,
                 "warning: a person may be needed"
             ),
         }
     }
     for concern in former.iter().filter(|concern| !now.contains(concern.id.as_str())) {
-        let municipality = concern.municipality.map(|code| code.to_string());
-        let exchange = concern.story.map(short_id);
+        let (municipality, exchange) = (concern.municipality.map(display), concern.story.map(short_id).map(display));
         info!(kind = concern.kind.name(), municipality, exchange, what = %concern.what, "alarm or warning is over");
     }
 }

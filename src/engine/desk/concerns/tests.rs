@@ -4,7 +4,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::domain::exchange::Fact;
-use crate::domain::exchange::fact::{TriggerWay, UnfitQuery};
+use crate::domain::exchange::fact::{self, TriggerWay, UnfitQuery};
 use crate::domain::exchange::hold::HoldReason;
 use crate::domain::exchange::unread::Marks;
 use crate::domain::identity::ContentHash;
@@ -88,6 +88,25 @@ fn what_waits_for_a_person_or_came_to_nothing_is_an_alarm_that_names_the_next_co
         finding: "record 1, byte 1: no start record".into(),
     });
     assert_one(&book([unfit]), &nothing, ("alarm unfit", "no fit query: record 1, byte 1", "explain 00000001"));
+}
+
+#[test]
+fn another_hold_of_the_same_exchange_is_another_concern() {
+    let reasons = || vec![HoldReason::ManyAttempts { attempts: 10 }];
+    let held = until("data_uploaded").into_iter().chain([Fact::QueryHeld { reasons: reasons() }]);
+    let mut book = book(held);
+    let of_book = |book: &Book| found(&Ground::new(), book, &Seen::default(), "2026-12-03T12:30:00Z").remove(0).id;
+    let first = of_book(&book);
+    assert_eq!(first, of_book(&book));
+
+    let decision = fact::Decision { who: "uid 1000".into(), reason: "seen".into() };
+    let approved = Fact::Approved { decision, seen: fact::Seen { reply: None, register_head: 0 } };
+    for (seq, fact) in [(100, approved), (101, Fact::QueryHeld { reasons: reasons() })] {
+        book.take_in(seq, id(1), at("2026-12-03T12:10:00Z"), &fact);
+    }
+
+    assert_eq!(book.broken(id(1)), None);
+    assert_ne!(of_book(&book), first);
 }
 
 #[test]

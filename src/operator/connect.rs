@@ -244,7 +244,7 @@ fn strange_host_key(check: &FarCheck, found: &[ShownHostKey], pinned: &[String])
     let to_do = format!(
         "Either it has a new key, or somebody stands between. Read the found one to the operator of the far side by telephone (not \
          by mail, and not to a number from a mail). Only if it is theirs, write it beside the old one under \
-         [endpoint.{}] and restart the daemon; take the old one out when it is no longer used:",
+         [endpoint.{}], and `systemctl reload sluse`; take the old one out when it is no longer used:",
         check.endpoint
     );
     let first = found.first().map(|key| key.fingerprint.clone());

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use super::carry_out::{Setback, on_disk};
 use super::desk::Office;
 use super::places::Places;
@@ -170,7 +172,7 @@ fn read(layout: &Layout, spooled: &Spooled, content: &[u8]) -> Result<Query, Str
 
 /// What a taken file comes to: accepted, perhaps held at once, or unfit. `ahead`: what was decided upon and is not in
 /// the book yet, which counts as much.
-pub fn facts(book: &Book, ahead: &[(FileId, Fact)], layout: &Layout, taken: &Taken) -> Vec<Fact> {
+pub fn facts(book: &Book, ahead: &[(FileId, Fact)], today: Date, layout: &Layout, taken: &Taken) -> Vec<Fact> {
     let Taken { spooled, read } = taken;
     let unfit = |size: u64, hash: ContentHash, finding: String| {
         vec![Fact::Unfit(UnfitQuery {
@@ -193,6 +195,7 @@ pub fn facts(book: &Book, ahead: &[(FileId, Fact)], layout: &Layout, taken: &Tak
     accepted(
         book,
         ahead,
+        today,
         Accepted {
             route: spooled.route.clone(),
             original_name: spooled.original_name.clone(),
@@ -209,8 +212,9 @@ pub fn facts(book: &Book, ahead: &[(FileId, Fact)], layout: &Layout, taken: &Tak
     )
 }
 
-/// What a fit query comes to: it is held at once where another one counts for its payment date, or has its number.
-pub fn accepted(book: &Book, ahead: &[(FileId, Fact)], query: Accepted) -> Vec<Fact> {
+/// What a fit query comes to: it is held at once where another one counts for its payment date, or has its number, or
+/// where that date is past.
+pub fn accepted(book: &Book, ahead: &[(FileId, Fact)], today: Date, query: Accepted) -> Vec<Fact> {
     let of_route = || queries(ahead).filter(|(_, other)| other.route == query.route);
     let is_same_payment =
         |other: &Accepted| other.payment_date == query.payment_date || other.payment_month == query.payment_month;
@@ -222,7 +226,9 @@ pub fn accepted(book: &Book, ahead: &[(FileId, Fact)], query: Accepted) -> Vec<F
     let used = used.map(|other| HoldReason::DeliveryUsed { delivery: query.delivery, other });
     let unread = book.unread_rival(&query.route, query.payment_date, query.payment_month, query.delivery);
     let unread = unread.map(|other| HoldReason::UnreadStory { other });
-    let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).collect();
+    let payment_date = query.payment_date;
+    let past = (payment_date < today).then_some(HoldReason::PaymentPast { payment_date, on: today });
+    let reasons: Vec<_> = second.into_iter().chain(used).chain(unread).chain(past).collect();
     let held = (!reasons.is_empty()).then_some(Fact::QueryHeld { reasons });
     [Fact::Accepted(query)].into_iter().chain(held).collect()
 }
@@ -330,18 +336,31 @@ mod tests {
         }
     }
 
+    const TODAY: Date = jiff::civil::date(2031, 1, 2);
+
+    #[test]
+    fn a_query_for_a_day_that_is_past_is_held() {
+        let today = jiff::civil::date(2031, 2, 28);
+        let facts = |month| accepted(&Book::default(), &[], today, query("0751", 1, month));
+
+        let reason = HoldReason::PaymentPast { payment_date: jiff::civil::date(2031, 1, 27), on: today };
+        assert!(facts(1).contains(&Fact::QueryHeld { reasons: vec![reason] }));
+        assert_eq!(facts(3).len(), 1, "nothing is in its way");
+    }
+
     #[test]
     fn what_was_decided_just_now_and_is_not_recorded_yet_makes_a_second_query_as_the_book_does() {
         let book = Book::default();
         let first = FileId::new(uuid::Uuid::from_u128(1));
-        let ahead: Vec<_> = accepted(&book, &[], query("0751", 1, 1)).into_iter().map(|fact| (first, fact)).collect();
+        let begun = accepted(&book, &[], TODAY, query("0751", 1, 1));
+        let ahead: Vec<_> = begun.into_iter().map(|fact| (first, fact)).collect();
         assert_eq!(ahead.len(), 1, "nothing is in its way");
 
         let held = |query: Accepted| {
             let payment_date = query.payment_date;
             let second = HoldReason::SecondQuery { other: first, payment_date };
             let used = HoldReason::DeliveryUsed { delivery: query.delivery, other: first };
-            accepted(&book, &ahead, query).into_iter().find_map(|fact| match fact {
+            accepted(&book, &ahead, TODAY, query).into_iter().find_map(|fact| match fact {
                 Fact::QueryHeld { reasons } => Some((reasons.contains(&second), reasons.contains(&used))),
                 _ => None,
             })

@@ -91,6 +91,8 @@ pub struct Retry {
     /// The exchange that it is to go on as.
     pub by: FileId,
     layout: Layout,
+    /// In Denmark, as it was begun.
+    today: Date,
 }
 
 impl RetryAsk {
@@ -207,7 +209,8 @@ impl Office {
         let is_served = settings.is_some_and(|settings| settings.municipalities.contains(&municipality));
         match (exchange.query(), self.layouts.get(name)) {
             (Some(query), Some((layout, _))) if is_served => {
-                Ok(Retry { of: id, query: query.clone(), by: self.surroundings.file_id(), layout: layout.clone() })
+                let (query, layout, by) = (query.clone(), layout.clone(), self.surroundings.file_id());
+                Ok(Retry { of: id, query, by, layout, today: self.surroundings.now().date_in_copenhagen() })
             }
             _ => Err(not_now(exchange, format!("the settings no longer have {municipality} in an exchange `{name}`"))),
         }
@@ -216,7 +219,7 @@ impl Office {
     /// Reads the archived copy, and unless this is only a look, makes the new exchange's copy of it, synced: it is
     /// there before any fact names it, and without one it is nobody's. Blocks. Errors: why it cannot be sent, in words.
     pub fn bring(&self, retry: &Retry, only_look: bool) -> Result<Query, String> {
-        let Retry { of, query, by, layout } = retry;
+        let Retry { of, query, by, layout, .. } = retry;
         let from = self.places.query(&query.route, *of);
         let bytes = read_bounded(self.disk.as_ref(), &from, QUERY_SIZE_MAX)
             .map_err(|e| format!("its copy in the archive cannot be read ({}): {e}", from.display()))?;
@@ -293,7 +296,7 @@ pub fn facts(
     who: &str,
 ) -> Result<Vec<(FileId, Fact)>, String> {
     may_be_retried(book, retry.of, ask.seen.as_deref()).map_err(|not| not.to_string())?;
-    let Retry { of, query, by, layout } = retry;
+    let Retry { of, query, by, layout, today } = retry;
     let spool_name = format!("{}.{}.{by}.{}", query.route.municipality, query.route.exchange, query.original_name);
     let query = Accepted {
         spool_name,
@@ -306,7 +309,7 @@ pub fn facts(
     };
     let decision = decision(who, ask.reason.as_deref().unwrap_or_default());
     let link = (*of, Fact::Retried { by: *by, decision });
-    Ok(accepted(book, &[], query).into_iter().map(|fact| (*by, fact)).chain([link]).collect())
+    Ok(accepted(book, &[], *today, query).into_iter().map(|fact| (*by, fact)).chain([link]).collect())
 }
 
 /// The state in which a new exchange would begin.

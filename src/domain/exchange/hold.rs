@@ -12,6 +12,8 @@ use crate::domain::identity::{DeliveryNumber, FileId};
 pub enum HoldReason {
     #[error("a query for payment date {payment_date} or its month is already under way or done: exchange {other}")]
     SecondQuery { other: FileId, payment_date: Date },
+    #[error("payment date {payment_date} was past when the query came, on {on}")]
+    PaymentPast { payment_date: Date, on: Date },
     #[error("the file was changed after it was claimed: {what}; what would be sent is the copy made at the claim")]
     OriginalChanged { what: String },
     #[error("the hub sent an error receipt, but more than one trigger may have reached it: {}", first_error(errors))]
@@ -80,6 +82,7 @@ impl HoldReason {
         match self {
             HoldReason::UnfitReply { .. } | HoldReason::Impossible { .. } => false,
             HoldReason::SecondQuery { .. }
+            | HoldReason::PaymentPast { .. }
             | HoldReason::OriginalChanged { .. }
             | HoldReason::ErrorReceiptAfterDoubt { .. }
             | HoldReason::ReceiptsDisagree { .. }

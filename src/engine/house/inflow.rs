@@ -151,7 +151,7 @@ impl<C: Connect> House<C> {
         let former: HashSet<&Waiting> = former.iter().flatten().collect();
         for waiting in &self.in_outbox[&exchange] {
             if !former.contains(waiting) {
-                let municipality = waiting.municipality.map(|code| code.to_string());
+                let municipality = waiting.municipality.map(tracing::field::display);
                 info!(kind = %exchange, municipality, name = %waiting.name, why = %waiting.why, "file waits in the outbox");
             }
         }
@@ -258,7 +258,8 @@ impl<C: Connect> House<C> {
         match taken {
             Ok(taken) => {
                 let Some(kind) = self.site.kinds.get(&taken.spooled.route.exchange) else { return };
-                let facts = intake::facts(&self.book, &self.pending, &kind.query, &taken);
+                let today = now.date_in_copenhagen();
+                let facts = intake::facts(&self.book, &self.pending, today, &kind.query, &taken);
                 self.pending.extend(facts.into_iter().map(|fact| (taken.spooled.id, fact)));
             }
             Err(NotTaken::Changed) => self.next_scan = self.next_scan.min(Instant::now() + TAKE_AGAIN_IN),

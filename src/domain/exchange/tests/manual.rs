@@ -207,6 +207,7 @@ fn reasons() -> Vec<HoldReason> {
     vec![
         HoldReason::SecondQuery { other: id(2), payment_date: DATE },
         HoldReason::DeliveryUsed { delivery: DeliveryNumber(42), other: id(2) },
+        HoldReason::PaymentPast { payment_date: DATE, on: DATE.tomorrow().unwrap() },
         HoldReason::OriginalChanged { what: "its size".into() },
         HoldReason::ManyAttempts { attempts: 5 },
         HoldReason::MaybeSent,

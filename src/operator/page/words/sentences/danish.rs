@@ -92,6 +92,10 @@ pub(super) const PATTERNS: &[(&str, &str)] = &[
         "en forespørgsel for betalingsdatoen {} eller dens måned er allerede undervejs eller færdig: udveksling {}",
     ),
     (
+        "payment date {} was past when the query came, on {}",
+        "betalingsdatoen {} var passeret, da forespørgslen kom den {}",
+    ),
+    (
         "the file was changed after it was claimed: {}; what would be sent is the copy made at the claim",
         "filen blev ændret, efter at den var taget: {}; det, der ville blive sendt, er kopien fra dengang",
     ),

@@ -93,6 +93,9 @@ impl<C: Connect> House<C> {
         self.fetch_troubles.retain(|(endpoint, _), _| self.site.endpoints.contains_key(endpoint));
         self.to_take = Turns::default();
         self.stuck.retain(|_, stuck| stuck.spooled.is_some());
+        // One that stood in line stands there no longer.
+        let waiting = self.stuck.keys().filter(|path| !self.takes.contains(path));
+        self.stuck_again_at = waiting.map(|path| (now, path.clone())).collect();
         self.in_outbox.retain(|exchange, _| self.site.kinds.contains_key(exchange));
         self.unreadable.clear();
         (self.next_scan, self.scan_rests_until, self.next_look_at_spools) = (now, now, now);
